@@ -1,0 +1,143 @@
+import { sleep, timeoutSignal, type Clock } from "../src/base/clock.ts";
+import { messageOf } from "../src/base/errors.ts";
+import { keyOf, type Key } from "../src/base/keys.ts";
+import type { Logger } from "../src/base/log.ts";
+import type { Node } from "../src/api/node.ts";
+import type { Instance, Provider } from "../src/providers/provider.ts";
+import type { Lister } from "../src/runtime/lister.ts";
+import type { EventRecorder } from "../src/runtime/recorder.ts";
+import type { Runnable } from "../src/runtime/runnable.ts";
+import type { Store } from "../src/store/store.ts";
+import type { Machines } from "./machines.ts";
+import { planOrphans } from "./orphan/plan.ts";
+
+export interface EngineWatchParts {
+  readonly cluster: string;
+  readonly store: Pick<Store, "list">;
+  readonly nodes: Lister<"Node">;
+  /** With the index "uid". */
+  readonly workspaces: Lister<"Workspace">;
+  readonly machines: Machines;
+  readonly recorder: EventRecorder;
+  /** Wakes the Workspace loop. */
+  readonly wake: (key: Key) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The truth is listed this often, whatever events said. One listing an engine, not one look a Workspace: a thousand idle ones stay cheap. */
+const listIntervalMs = 10_000;
+const listTimeoutMs = 15_000;
+const eventsRetryMs = 2_000;
+
+/**
+ * Tells the Workspace loop which instances to look at: by the engines' events at once, by listing in any case. Finds
+ * instances of this cluster that nobody owns, and removes them after a grace.
+ */
+export function createEngineWatch(parts: EngineWatchParts): Runnable {
+  const { clock, log, nodes } = parts;
+  return {
+    name: "engine-watch",
+    phase: "sources",
+    async run(signal, ready) {
+      ready();
+      const watched = new Map<Provider, { readonly abort: AbortController; readonly done: Promise<void> }>();
+      const follow = (node: Node, provider: Provider) => {
+        const abort = new AbortController();
+        const both = AbortSignal.any([signal, abort.signal]);
+        const loops = [listLoop(parts, node.metadata.name, provider, both), eventLoop(parts, provider, both)];
+        const done = Promise.all(loops.map((loop) => loop.catch((error: unknown) => {
+          if (!both.aborted) log.error("engine watch ended", { node: node.metadata.name, provider: provider.name, error: messageOf(error) });
+        }))).then(() => {});
+        watched.set(provider, { abort, done });
+      };
+      try {
+        for (;;) {
+          const current = new Map(nodes.list().flatMap((node) => parts.machines.of(node).providers.map((provider) => [provider, node] as const)));
+          for (const [provider, node] of current) if (!watched.has(provider)) follow(node, provider);
+          for (const [provider, { abort }] of watched) {
+            if (current.has(provider)) continue;
+            abort.abort();
+            watched.delete(provider);
+          }
+          await sleep(clock, 1000, signal);
+        }
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      } finally {
+        for (const { abort } of watched.values()) abort.abort();
+        await Promise.all([...watched.values()].map((each) => each.done));
+      }
+    },
+  };
+}
+
+function wakeByUid(parts: EngineWatchParts, uid: string): void {
+  for (const workspace of parts.workspaces.byIndex("uid", uid)) parts.wake(keyOf(workspace));
+}
+
+async function eventLoop(parts: EngineWatchParts, provider: Provider, signal: AbortSignal): Promise<void> {
+  if (provider.events === undefined) return;
+  const prefix = `vendetta-${parts.cluster}-`;
+  while (!signal.aborted) {
+    try {
+      for await (const id of provider.events(parts.cluster, signal)) if (id.startsWith(prefix)) wakeByUid(parts, id.slice(prefix.length));
+    } catch (error) {
+      if (!signal.aborted) parts.log.debug("engine events broke off", { provider: provider.name, error: messageOf(error) });
+    }
+    if (!signal.aborted) await sleep(parts.clock, eventsRetryMs, signal);
+  }
+}
+
+async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Provider, signal: AbortSignal): Promise<void> {
+  let known: ReadonlyMap<string, string> | undefined;
+  let orphansSince: ReadonlyMap<string, number> = new Map();
+  let failing = false;
+  for (;;) {
+    const listed = await list(parts, provider, signal);
+    if (listed === undefined) {
+      // Whoever believed this engine to be well should look for itself; nothing is concluded from silence (INV-5).
+      if (!failing) for (const workspace of parts.workspaces.list()) if (workspace.status?.nodeName === nodeName && workspace.spec.provider === provider.name) parts.wake(keyOf(workspace));
+      failing = true;
+    } else {
+      const now = new Map(listed.map((instance) => [instance.owner.uid, `${instance.id} ${instance.state} ${instance.startId} ${instance.specHash}`]));
+      for (const uid of new Set([...now.keys(), ...(known?.keys() ?? [])])) if (failing || now.get(uid) !== known?.get(uid)) wakeByUid(parts, uid);
+      known = now;
+      failing = false;
+      orphansSince = await removeOrphans(parts, nodeName, provider, listed, orphansSince, signal);
+    }
+    await sleep(parts.clock, listIntervalMs, signal);
+  }
+}
+
+async function list(parts: EngineWatchParts, provider: Provider, signal: AbortSignal): Promise<readonly Instance[] | undefined> {
+  using bound = timeoutSignal(parts.clock, listTimeoutMs, `listing instances of ${provider.name}`, signal);
+  try {
+    return await provider.list(parts.cluster, bound.signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    parts.log.debug("listing failed", { provider: provider.name, error: messageOf(error) });
+    return undefined;
+  }
+}
+
+async function removeOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, listed: readonly Instance[], since: ReadonlyMap<string, number>, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  const { clock, log, recorder, store } = parts;
+  // Asked only when the cache knows no owner: the store itself decides.
+  if (listed.every((instance) => parts.workspaces.byIndex("uid", instance.owner.uid).length > 0)) return new Map();
+  const owned = new Set((await store.list("Workspace")).items.map((each) => each.metadata.uid));
+  const plan = planOrphans(listed, owned, since, clock.now());
+  for (const instance of plan.remove) {
+    try {
+      using bound = timeoutSignal(clock, listTimeoutMs, `removing ${instance.id}`, signal);
+      // Volumes stay: whoever lost the Workspace object may still want what it kept.
+      await provider.destroy(instance.id, { volumes: false }, bound.signal);
+      const node = parts.nodes.get({ name: nodeName });
+      if (node !== undefined) recorder.event(node, "Warning", "OrphanRemoved", `removed ${instance.id} of Workspace "${instance.owner.namespace}/${instance.owner.name}", which no longer exists`);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.warn("cannot remove an orphan", { instance: instance.id, error: messageOf(error) });
+    }
+  }
+  return plan.since;
+}

@@ -1,0 +1,27 @@
+import type { Instance } from "../../src/providers/provider.ts";
+
+/** An instance nobody owns is left alone this long: its Workspace may have been made a moment after the listing. */
+export const orphanGraceMs = 60_000;
+
+export interface OrphanPlan {
+  /** When each orphan was first seen, by instance id; hand it in again next time. Milliseconds. */
+  readonly since: ReadonlyMap<string, number>;
+  /** Orphans whose grace is over. */
+  readonly remove: readonly Instance[];
+}
+
+/**
+ * Which instances of our cluster have no Workspace. Pure. `listed` must be a listing that succeeded (INV-5), and `owned`
+ * the uids of all Workspaces in the store, read after it: an owner younger than the listing is then no stranger.
+ */
+export function planOrphans(listed: readonly Instance[], owned: ReadonlySet<string>, since: ReadonlyMap<string, number>, nowMs: number): OrphanPlan {
+  const next = new Map<string, number>();
+  const remove: Instance[] = [];
+  for (const instance of listed) {
+    if (owned.has(instance.owner.uid)) continue;
+    const first = since.get(instance.id) ?? nowMs;
+    next.set(instance.id, first);
+    if (nowMs - first >= orphanGraceMs) remove.push(instance);
+  }
+  return { since: next, remove };
+}

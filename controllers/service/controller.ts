@@ -1,0 +1,269 @@
+import { timestamp, type Clock } from "../../src/base/clock.ts";
+import { unreachable } from "../../src/base/assert.ts";
+import { messageOf } from "../../src/base/errors.ts";
+import { keyOf, type Key } from "../../src/base/keys.ts";
+import { setConditions } from "../../src/api/conditions.ts";
+import { isDeleting } from "../../src/api/meta.ts";
+import type { Node } from "../../src/api/node.ts";
+import { portsOf, type Service, type ServiceStatus } from "../../src/api/service.ts";
+import { isNotFound } from "../../src/api/status-error.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
+import { ProviderError, type Instance, type Provider } from "../../src/providers/provider.ts";
+import type { Lister } from "../../src/runtime/lister.ts";
+import { requeue, settled, type Outcome, type Reconciler } from "../../src/runtime/reconciler.ts";
+import type { EventRecorder } from "../../src/runtime/recorder.ts";
+import type { Store } from "../../src/store/store.ts";
+import { fingerprint } from "../fingerprint.ts";
+import type { Instances } from "../instances.ts";
+import type { Machines } from "../machines.ts";
+import { discoveryEnvironment, serviceEnvironment } from "./environment.ts";
+import { eventsBetween } from "./events.ts";
+import { goingDown, planService, serviceFinalizer, type ServiceObservation, type ServicePlan } from "./plan.ts";
+import type { Prober } from "./prober.ts";
+import type { Run, RunSpec, Supervisor, Supervisors } from "./supervisor.ts";
+
+export interface ServiceControllerParts {
+  readonly store: Pick<Store, "update" | "updateStatus">;
+  readonly nodes: Lister<"Node">;
+  /** With the index "workspaceRef": namespace/name of the Workspace. */
+  readonly workspaces: Lister<"Workspace">;
+  /** With the indexes "workspace" (namespace/workspace) and "dependency" (namespace/name of what it depends on). */
+  readonly services: Lister<"Service">;
+  readonly machines: Machines;
+  readonly instances: Instances;
+  readonly supervisors: Supervisors;
+  readonly prober: Prober;
+  readonly recorder: EventRecorder;
+  readonly clock: Clock;
+}
+
+/** A pass that starts something looks at it at once; this many looks a pass, so that a fast crash cannot keep a worker. */
+const looksMax = 3;
+
+/** Indexes the Service informer must keep for this controller. */
+export const serviceIndexes: Readonly<Record<string, (service: Service) => readonly string[]>> = {
+  workspace: (service) => [`${service.metadata.namespace}/${service.spec.workspace}`],
+  dependency: (service) => service.spec.dependsOn.map(({ name }) => `${service.metadata.namespace}/${name}`),
+  uid: (service) => [service.metadata.uid],
+};
+
+/** Keeps every Service's command as wished: see plan.ts for what is decided, this file carries it out. */
+export function createServiceReconciler(parts: ServiceControllerParts): Reconciler {
+  const { services } = parts;
+  const watchedUid = new Map<Key, string>();
+
+  return {
+    kind: "Service",
+    name: "service-controller",
+    watches: [
+      {
+        kind: "Service",
+        keys: (service: Service): readonly Key[] => [
+          keyOf(service),
+          ...services.byIndex("dependency", keyOf(service)).map(keyOf),
+          ...service.spec.dependsOn.map(({ name }) => keyOf({ namespace: service.metadata.namespace, name })),
+        ],
+      },
+      { kind: "Workspace", keys: (workspace: Workspace): readonly Key[] => services.byIndex("workspace", keyOf(workspace)).map(keyOf) },
+    ],
+    async reconcile(key, signal): Promise<Outcome> {
+      const service = services.byKey(key);
+      const uid = watchedUid.get(key);
+      if (uid !== undefined && uid !== service?.metadata.uid) {
+        parts.prober.unwatch(uid);
+        watchedUid.delete(key);
+      }
+      if (service === undefined) return settled;
+      watchedUid.set(key, service.metadata.uid);
+      return reconcileService(parts, service, signal);
+    },
+  };
+}
+
+async function reconcileService(parts: ServiceControllerParts, stored: Service, signal: AbortSignal): Promise<Outcome> {
+  let draft = stored;
+  for (let look = 1; ; look++) {
+    const place = await locate(parts, draft, signal);
+    const seen = observe(parts, draft, place);
+    const plan = planService(draft, seen);
+    const acted = await carryOut(parts, draft, place, plan, signal).catch(async (error: unknown) => {
+      if (!signal.aborted) await writeStatus(parts, stored, withFailure(draft, plan, error, parts.clock.now()));
+      throw error;
+    });
+    if (acted.gone) return settled;
+    draft = withStatus(acted.service, plan, acted.facts, parts.clock.now());
+    if (!acted.lookAgain || look === looksMax) {
+      await writeStatus(parts, stored, draft);
+      if (acted.lookAgain) return requeue(50);
+      return plan.afterMs === undefined ? settled : requeue(plan.afterMs);
+    }
+  }
+}
+
+/** Where the service's command runs and what is to be seen there. */
+interface Place {
+  readonly workspace: Workspace | undefined;
+  readonly provider?: Provider | undefined;
+  readonly instance?: Instance | undefined;
+  readonly supervisor?: Supervisor | undefined;
+  readonly runs: { readonly kind: "none" } | { readonly kind: "unknown"; readonly message: string } | { readonly kind: "known"; readonly all: readonly Run[] };
+}
+
+async function locate(parts: ServiceControllerParts, service: Service, signal: AbortSignal): Promise<Place> {
+  const workspace = parts.workspaces.get({ namespace: service.metadata.namespace, name: service.spec.workspace });
+  const { nodeName, instanceId, startId } = workspace?.status ?? {};
+  const node: Node | undefined = nodeName === undefined ? undefined : parts.nodes.get({ name: nodeName });
+  if (workspace === undefined || nodeName === undefined || instanceId === undefined || startId === undefined) return { workspace, runs: { kind: "none" } };
+  if (node === undefined) return { workspace, runs: { kind: "unknown", message: `Node "${nodeName}" does not exist` } };
+  const provider = parts.machines.of(node).provider(workspace.spec.provider);
+  if (provider === undefined) return { workspace, runs: { kind: "none" } };
+  try {
+    const instance = parts.instances.known(instanceId, startId) ?? (await parts.instances.inspect(provider, instanceId, signal));
+    if (instance?.state !== "running") return { workspace, provider, runs: { kind: "none" } };
+    const supervisor = parts.supervisors.of(provider, instance);
+    return { workspace, provider, instance, supervisor, runs: { kind: "known", all: await supervisor.runs(signal) } };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    // What was remembered may be wrong now: the next pass asks the engine.
+    parts.instances.forget(instanceId);
+    if (error instanceof ProviderError && (error.reason === "NotRunning" || error.reason === "NotFound")) return { workspace, provider, runs: { kind: "none" } };
+    return { workspace, provider, runs: { kind: "unknown", message: messageOf(error) } };
+  }
+}
+
+function observe(parts: ServiceControllerParts, service: Service, place: Place): ServiceObservation & { readonly spec: RunSpec } {
+  const { workspace } = place;
+  const { namespace, uid } = service.metadata;
+  const dependencies = new Map<string, Service>();
+  for (const { name } of service.spec.dependsOn) {
+    const found = parts.services.get({ namespace, name });
+    if (found !== undefined && !isDeleting(found)) dependencies.set(name, found);
+  }
+  const { hash, spec } = runSpec(parts, service, workspace, dependencies);
+  const runs = place.runs.kind === "known" ? { kind: "known" as const, latest: place.runs.all.find((run) => run.service === uid) } : place.runs;
+  return {
+    workspace, runs, hash, spec, dependencies,
+    health: health(parts, service, place, runs.kind === "known" ? runs.latest : undefined, spec),
+    dependentsStopping: dependentsStopping(parts, service, place),
+    now: parts.clock.now(),
+  };
+}
+
+/** What a start now would run. Only the variables of declared dependencies count for the fingerprint: a new neighbour restarts nobody. */
+function runSpec(parts: ServiceControllerParts, service: Service, workspace: Workspace | undefined, dependencies: ReadonlyMap<string, Service>): { hash: string; spec: RunSpec } {
+  const { namespace, uid } = service.metadata;
+  const workspaceOf = (name: string) => parts.workspaces.get({ namespace, name });
+  const declared = workspace === undefined ? {} : discoveryEnvironment(workspace, [...dependencies.values()], workspaceOf);
+  const neighbours = parts.services.byIndex("workspace", `${namespace}/${service.spec.workspace}`).filter((other) => other.metadata.uid !== uid);
+  const all = workspace === undefined ? {} : { ...discoveryEnvironment(workspace, neighbours, workspaceOf), ...declared };
+  const { command, workingDir } = service.spec;
+  const hash = fingerprint({ command, workingDir, env: serviceEnvironment(service, declared) });
+  return { hash, spec: { service: uid, hash, command, workingDir, env: serviceEnvironment(service, all) } };
+}
+
+function health(parts: ServiceControllerParts, service: Service, place: Place, run: Run | undefined, spec: RunSpec): ServiceObservation["health"] {
+  const { uid } = service.metadata;
+  if (run?.state.kind !== "running" || place.provider === undefined || place.instance === undefined) {
+    parts.prober.unwatch(uid);
+    return { state: "pending", message: "does not run" };
+  }
+  const port = portsOf(service.spec)[0]?.port;
+  const check = service.spec.healthCheck ?? (port === undefined ? { kind: "running" as const } : { tcp: {}, intervalSeconds: 5, timeoutSeconds: 2, failureThreshold: 3, startPeriodSeconds: 30 });
+  return parts.prober.watch(uid, {
+    run: `${place.instance.startId}/${run.number}/${fingerprint(check)}`,
+    check, defaultPort: port, provider: place.provider, instanceId: place.instance.id, env: spec.env,
+    workingDir: service.spec.workingDir ?? place.workspace?.spec.workingDir,
+  });
+}
+
+/** Dependents with a living process that are on their way down as well: they stop first. */
+function dependentsStopping(parts: ServiceControllerParts, service: Service, place: Place): readonly string[] {
+  const { namespace } = service.metadata;
+  return parts.services
+    .byIndex("dependency", keyOf(service))
+    .filter((dependent) => {
+      const workspace = parts.workspaces.get({ namespace, name: dependent.spec.workspace });
+      if (!isDeleting(dependent) && (workspace === undefined || goingDown(workspace) === undefined)) return false;
+      if (dependent.spec.workspace === service.spec.workspace && place.runs.kind === "known") {
+        return place.runs.all.some((run) => run.service === dependent.metadata.uid && run.state.kind === "running");
+      }
+      // Elsewhere its status has to do; one that cannot be asked must not hold this one for ever.
+      return dependent.status?.pid !== undefined && dependent.status.phase !== "Unknown";
+    })
+    .map((dependent) => dependent.metadata.name);
+}
+
+interface Acted {
+  readonly service: Service;
+  /** Status fields known only after acting. */
+  readonly facts: Partial<ServiceStatus>;
+  readonly lookAgain: boolean;
+  readonly gone: boolean;
+}
+
+async function carryOut(parts: ServiceControllerParts, draft: Service, place: Place, plan: ServicePlan, signal: AbortSignal): Promise<Acted> {
+  let service = draft;
+  let facts: Partial<ServiceStatus> = {};
+  let lookAgain = false;
+  const { uid } = service.metadata;
+  for (const step of plan.steps) {
+    switch (step.do) {
+      case "adopt": {
+        const adopted = await parts.store.update("Service", { ...service, metadata: { ...service.metadata, finalizers: [...(service.metadata.finalizers ?? []), serviceFinalizer] } });
+        service = { ...adopted, ...(draft.status === undefined ? {} : { status: draft.status }) };
+        lookAgain = true;
+        break;
+      }
+      case "start": {
+        const { spec } = observe(parts, service, place);
+        const run = await place.supervisor!.start(spec, signal);
+        // A run that has ended already is left to the next look, which counts its end.
+        if (run.state.kind === "running") facts = { pid: run.state.pid, runNumber: run.number, runHash: run.hash, startedAt: timestamp(run.startedAtSeconds * 1000), instanceStartId: place.instance!.startId };
+        lookAgain = true;
+        break;
+      }
+      case "signal":
+        parts.recorder.event(service, step.name === "KILL" ? "Warning" : "Normal", step.name === "KILL" ? "Killing" : "Stopping", `sending SIG${step.name}: ${step.why}`);
+        await place.supervisor!.signal(uid, step.run, step.name, signal);
+        break;
+      case "forget":
+        await place.supervisor?.forget(uid, signal);
+        break;
+      case "finish":
+        await finish(parts, service);
+        return { service, facts, lookAgain: false, gone: true };
+      default:
+        unreachable(step);
+    }
+  }
+  return { service, facts, lookAgain, gone: false };
+}
+
+async function finish(parts: ServiceControllerParts, service: Service): Promise<void> {
+  parts.prober.unwatch(service.metadata.uid);
+  try {
+    await parts.store.update("Service", { ...service, metadata: { ...service.metadata, finalizers: (service.metadata.finalizers ?? []).filter((each) => each !== serviceFinalizer) } });
+  } catch (error) {
+    // INV-8: gone is what was asked for.
+    if (!isNotFound(error)) throw error;
+  }
+}
+
+function withStatus(service: Service, plan: ServicePlan, facts: Partial<ServiceStatus>, nowMs: number): Service {
+  const merged = { ...service.status, ...plan.status, ...facts, observedGeneration: service.metadata.generation, conditions: [...setConditions(service.status?.conditions, timestamp(nowMs), ...plan.conditions)] };
+  const status = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined)) as ServiceStatus;
+  return { ...service, status };
+}
+
+/** The step failed: the condition says so, and observedGeneration stays (INV-7). */
+function withFailure(service: Service, plan: ServicePlan, error: unknown, nowMs: number): Service {
+  const failure = { type: "Ready", status: "False", reason: error instanceof ProviderError ? error.reason : "Failed", message: messageOf(error), observedGeneration: service.metadata.generation } as const;
+  const { observedGeneration: _, ...status } = withStatus(service, { ...plan, conditions: [failure] }, {}, nowMs).status!;
+  return { ...service, status: { ...service.status, ...status, phase: "Failed" } };
+}
+
+async function writeStatus(parts: ServiceControllerParts, stored: Service, draft: Service): Promise<void> {
+  if (fingerprint(stored.status) === fingerprint(draft.status)) return;
+  await parts.store.updateStatus("Service", draft);
+  for (const { type, reason, message } of eventsBetween(stored.status, draft.status!)) parts.recorder.event(draft, type, reason, message);
+}

@@ -1,0 +1,56 @@
+import { portsOf, type Service } from "../../src/api/service.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
+
+/** What a service can be told of another: where it answers from inside `from`. */
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+function addressOf(peer: Service, port: number, from: Workspace, peerWorkspace: Workspace | undefined): Address | undefined {
+  if (peer.spec.workspace === from.metadata.name) return { host: "127.0.0.1", port };
+  const shared = peerWorkspace?.status?.ports?.find((each) => each.port === port && each.via === "Shared");
+  // A workspace that shares the node's network reaches every node port on the loopback address, and is reached there.
+  if (from.spec.provider === "host") {
+    const mapped = peerWorkspace?.status?.ports?.find((each) => each.port === port);
+    return mapped && peerWorkspace?.status?.nodeName === from.status?.nodeName ? { host: "127.0.0.1", port: mapped.nodePort } : undefined;
+  }
+  if (shared !== undefined) return undefined;
+  const address = peerWorkspace?.status?.address;
+  return address !== undefined && peerWorkspace?.status?.nodeName === from.status?.nodeName ? { host: address, port } : undefined;
+}
+
+/** `web-api` → `WEB_API`: what may stand in a variable's name. */
+function variableName(service: string): string {
+  return service.toUpperCase().replaceAll("-", "_");
+}
+
+/**
+ * Discovery variables for services that run in `from`: for each peer with a port
+ * `VENDETTA_SERVICE_<NAME>_URL`, `_HOST`, `_PORT` and `vendetta_SERVICE_<NAME>_URL`; further named ports as
+ * `VENDETTA_SERVICE_<NAME>_<PORTNAME>_URL`. A peer that cannot be reached from there is left out.
+ */
+export function discoveryEnvironment(from: Workspace, peers: readonly Service[], workspaceOf: (name: string) => Workspace | undefined): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const peer of [...peers].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
+    const prefix = `VENDETTA_SERVICE_${variableName(peer.metadata.name)}`;
+    portsOf(peer.spec).forEach(({ name, port, appProtocol }, i) => {
+      const address = addressOf(peer, port, from, workspaceOf(peer.spec.workspace));
+      if (address === undefined) return;
+      const url = `${appProtocol}://${address.host}:${address.port}`;
+      if (i === 0) {
+        env[`${prefix}_URL`] = url;
+        env[`${prefix}_HOST`] = address.host;
+        env[`${prefix}_PORT`] = String(address.port);
+        env[`vendetta_SERVICE_${variableName(peer.metadata.name)}_URL`] = url;
+      } else env[`${prefix}_${variableName(name)}_URL`] = url;
+    });
+  }
+  return env;
+}
+
+/** The whole environment a service's command gets beside the instance's own: discovery, PORT, then what the manifest says, which wins. */
+export function serviceEnvironment(service: Service, discovery: Readonly<Record<string, string>>): Record<string, string> {
+  const first = portsOf(service.spec)[0];
+  return { ...discovery, ...(first ? { PORT: String(first.port) } : {}), ...service.spec.env };
+}

@@ -1,0 +1,40 @@
+import { parseQuantity } from "../../src/api/quantity.ts";
+import type { Workspace, WorkspacePort } from "../../src/api/workspace.ts";
+import type { InstanceSpec, Mount } from "../../src/providers/provider.ts";
+import { fingerprint } from "../fingerprint.ts";
+
+/** The part of a spec that is fixed when the instance is made: when it changes, the instance is made anew. */
+function fixedPart({ metadata, spec }: Workspace) {
+  const { image, env, workingDir, user, mounts, resources, docker, ports } = spec;
+  return { name: metadata.name, image, env, workingDir, user, mounts, resources, engine: docker, ports };
+}
+
+export function specHashOf(workspace: Workspace): string {
+  return fingerprint(fixedPart(workspace));
+}
+
+/** What the engine is asked to make. `ports` are the recorded ones; those the engine publishes are taken. */
+export function instanceSpec(workspace: Workspace, cluster: string, ports: readonly WorkspacePort[]): InstanceSpec {
+  const { metadata, spec } = workspace;
+  const bytes = (quantity: string | undefined) => (quantity === undefined ? undefined : Math.ceil(parseQuantity(quantity)!));
+  return {
+    owner: { cluster, uid: metadata.uid, namespace: metadata.namespace!, name: metadata.name },
+    generation: metadata.generation,
+    specHash: specHashOf(workspace),
+    hostname: metadata.name,
+    image: spec.image ?? "",
+    imagePullPolicy: spec.imagePullPolicy,
+    env: spec.env,
+    workingDir: spec.workingDir,
+    user: spec.user,
+    mounts: spec.mounts.map((mount): Mount => {
+      const { path: target, readOnly } = mount;
+      if (mount.hostPath !== undefined) return { kind: "bind", source: mount.hostPath, target, readOnly };
+      if (mount.volume !== undefined) return { kind: "volume", name: mount.volume, target, readOnly };
+      return { kind: "tmpfs", target, sizeBytes: bytes(mount.tmpfs?.size) };
+    }),
+    ports: ports.filter((each) => each.via === "Engine").map(({ port, nodePort }) => ({ port, nodePort, protocol: "tcp" })),
+    resources: { cpus: spec.resources.cpu === undefined ? undefined : parseQuantity(spec.resources.cpu), memoryBytes: bytes(spec.resources.memory), pidsMax: spec.resources.pids },
+    engine: spec.docker ?? {},
+  };
+}

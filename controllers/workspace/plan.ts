@@ -1,0 +1,163 @@
+import type { ConditionInput } from "../../src/api/conditions.ts";
+import { isDeleting } from "../../src/api/meta.ts";
+import type { Workspace, WorkspaceStatus } from "../../src/api/workspace.ts";
+import type { Instance } from "../../src/providers/provider.ts";
+
+export const workspaceFinalizer = "vendetta.dev/workspace";
+
+/** What was seen of the world, read for this very pass. */
+export interface WorkspaceObservation {
+  /** unknown: the node or its engine could not be asked. Nothing is concluded from that (INV-5). */
+  readonly instance: { readonly kind: "unknown"; readonly reason: string; readonly message: string } | { readonly kind: "known"; readonly instance: Instance | undefined };
+  /** Fingerprint of what the spec asks to be made. */
+  readonly specHash: string;
+  /** What differs between the instance and the spec, for people: "image busybox → node:20". */
+  readonly difference: string;
+  /** Services with a living process in it, and the seconds they may take to stop, one after the other. */
+  readonly running: { readonly names: readonly string[]; readonly graceSeconds: number };
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+export type WorkspaceStep =
+  /** Say what is about to happen, before it does. */
+  | { readonly do: "announce"; readonly type: "Normal" | "Warning"; readonly reason: string; readonly message: string }
+  | { readonly do: "create" }
+  | { readonly do: "start" }
+  | { readonly do: "stop" }
+  | { readonly do: "destroy"; readonly volumes: boolean }
+  | { readonly do: "finish" };
+
+export interface WorkspacePlan {
+  readonly steps: readonly WorkspaceStep[];
+  readonly status: Partial<WorkspaceStatus> & { readonly phase: NonNullable<WorkspaceStatus["phase"]> };
+  readonly condition: ConditionInput;
+  /** Whether the world will look different at once: look again in the same pass. */
+  readonly lookAgain: boolean;
+  readonly afterMs: number | undefined;
+}
+
+/** Services are given this long beyond their own grace before their instance is stopped under them. */
+const servicesSlackMs = 10_000;
+
+/** What should be done next for a Workspace that has its finalizer and its Node. Pure. */
+export function planWorkspace(workspace: Workspace, seen: WorkspaceObservation): WorkspacePlan {
+  if (seen.instance.kind === "unknown") {
+    const { reason, message } = seen.instance;
+    return outline(workspace, { phase: "Unknown", ready: "Unknown", reason, message, acted: false });
+  }
+  const { instance } = seen.instance;
+  if (isDeleting(workspace)) return planDelete(workspace, seen, instance);
+  if (instance === undefined) return workspace.spec.state === "Stopped" ? stopped(workspace, "stopped; nothing has been made yet") : planCreate(workspace);
+  if (instance.state === "broken") {
+    const message = `the instance cannot be used and is made anew: ${instance.problems.join("; ")}`;
+    return outline(workspace, { phase: "Recreating", reason: "Broken", message, steps: [{ do: "announce", type: "Warning", reason: "Broken", message }, { do: "destroy", volumes: false }], lookAgain: true, acted: false });
+  }
+  if (workspace.spec.state === "Stopped") return instance.state === "running" ? planStop(workspace, seen) : stopped(workspace, "stopped; its disk is kept");
+  if (instance.specHash !== seen.specHash) return planRecreate(workspace, seen, instance);
+  return instance.state === "running" ? running(workspace, instance) : planStart(workspace, instance);
+}
+
+function planCreate(workspace: Workspace): WorkspacePlan {
+  const lost = workspace.status?.startId !== undefined && workspace.status.phase !== "Recreating";
+  const steps: WorkspaceStep[] = lost
+    ? [{ do: "announce", type: "Warning", reason: "InstanceLost", message: `${workspace.status!.instanceId} is gone without vendetta's doing; making it anew` }, { do: "create" }]
+    : [{ do: "create" }];
+  return outline(workspace, {
+    phase: "Creating", reason: "Creating", message: "its instance is being made", steps, lookAgain: true, acted: false,
+    facts: { startId: undefined, startedAt: undefined, address: undefined, ...(lost ? { restarts: (workspace.status?.restarts ?? 0) + 1 } : {}) },
+  });
+}
+
+function planStart(workspace: Workspace, instance: Instance): WorkspacePlan {
+  // A startId on record means it ran and nobody here stopped it: a stop takes the startId away.
+  const died = workspace.status?.startId !== undefined;
+  const how = instance.outOfMemory ? "was killed for want of memory" : `ended${instance.exitCode === undefined ? "" : ` with exit code ${instance.exitCode}`}`;
+  const steps: WorkspaceStep[] = died ? [{ do: "announce", type: "Warning", reason: "InstanceEnded", message: `${instance.id} ${how}; starting it again` }, { do: "start" }] : [{ do: "start" }];
+  return outline(workspace, {
+    phase: "Starting", reason: "Starting", message: "its instance is being started", steps, lookAgain: true, acted: false,
+    facts: { startId: undefined, startedAt: undefined, address: undefined, ...(died ? { restarts: (workspace.status?.restarts ?? 0) + 1 } : {}) },
+  });
+}
+
+function running(workspace: Workspace, instance: Instance): WorkspacePlan {
+  const { startId, startedAt, address } = instance;
+  return outline(workspace, {
+    phase: "Running", ready: "True", reason: "Running", message: `${instance.id} runs`, acted: true,
+    facts: { startId, startedAt, address, failures: undefined, nextRetryTime: undefined },
+  });
+}
+
+/** Its services go first, in their order; the wait for them has a bound. */
+function planStop(workspace: Workspace, seen: WorkspaceObservation): WorkspacePlan {
+  const waiting = servicesWait(workspace, seen, "Stopping", "Stopping");
+  if (waiting !== undefined) return waiting;
+  return outline(workspace, { phase: "Stopping", reason: "Stopping", message: "its instance is being stopped", steps: [{ do: "stop" }], lookAgain: true, acted: false, facts: { startId: undefined, startedAt: undefined, address: undefined } });
+}
+
+function planRecreate(workspace: Workspace, seen: WorkspaceObservation, instance: Instance): WorkspacePlan {
+  if (workspace.status?.phase !== "Recreating") {
+    const kept = workspace.spec.mounts.filter((mount) => mount.volume !== undefined || mount.hostPath !== undefined).map((mount) => mount.path);
+    const message = `the instance is going to be made anew (${seen.difference}); ${kept.length > 0 ? `kept: ${kept.join(", ")}; everything else in it is lost` : "everything in it is lost, as no mount keeps anything"}`;
+    // The phase is on record before anything is done: it is what tells the services to stop.
+    return outline(workspace, { phase: "Recreating", reason: "Recreating", message, steps: [{ do: "announce", type: "Normal", reason: "Recreating", message }], lookAgain: true, acted: false });
+  }
+  if (instance.state === "running") {
+    const waiting = servicesWait(workspace, seen, "Recreating", "Recreating");
+    if (waiting !== undefined) return waiting;
+  }
+  return outline(workspace, {
+    phase: "Recreating", reason: "Recreating", message: `its instance is being made anew (${seen.difference})`, lookAgain: true, acted: false,
+    steps: [...(instance.state === "running" ? [{ do: "stop" } as const] : []), { do: "destroy", volumes: false }],
+    facts: { startId: undefined, startedAt: undefined, address: undefined },
+  });
+}
+
+function planDelete(workspace: Workspace, seen: WorkspaceObservation, instance: Instance | undefined): WorkspacePlan {
+  if (instance?.state === "running") {
+    const waiting = servicesWait(workspace, seen, "Deleting", "Deleting");
+    if (waiting !== undefined) return waiting;
+  }
+  const steps: WorkspaceStep[] = [...(instance?.state === "running" ? [{ do: "stop" } as const] : []), { do: "destroy", volumes: true }, { do: "finish" }];
+  return outline(workspace, { phase: "Deleting", reason: "Deleting", message: "its instance is being removed", steps, acted: false });
+}
+
+function servicesWait(workspace: Workspace, seen: WorkspaceObservation, phase: "Stopping" | "Recreating" | "Deleting", reason: string): WorkspacePlan | undefined {
+  const { names, graceSeconds } = seen.running;
+  if (names.length === 0) return undefined;
+  // Counted from when the stop was asked for; the Ready condition has on record when it ended to be true.
+  const ready = workspace.status?.conditions?.find((each) => each.type === "Ready");
+  const { deletionTimestamp } = workspace.metadata;
+  const since = deletionTimestamp !== undefined ? Date.parse(deletionTimestamp) : workspace.status?.phase === phase && ready !== undefined ? Date.parse(ready.lastTransitionTime) : seen.now;
+  const leftMs = since + graceSeconds * 1000 + servicesSlackMs - seen.now;
+  if (leftMs <= 0) return undefined;
+  return outline(workspace, { phase, reason, message: `waiting for its services to stop: ${names.join(", ")}`, acted: false, afterMs: leftMs });
+}
+
+function stopped(workspace: Workspace, message: string): WorkspacePlan {
+  return outline(workspace, { phase: "Stopped", reason: "Stopped", message, acted: true, facts: { startId: undefined, startedAt: undefined, address: undefined, failures: undefined, nextRetryTime: undefined } });
+}
+
+interface Outline {
+  readonly phase: NonNullable<WorkspaceStatus["phase"]>;
+  readonly ready?: "True" | "False" | "Unknown";
+  readonly reason: string;
+  readonly message: string;
+  readonly steps?: readonly WorkspaceStep[];
+  readonly facts?: Partial<WorkspaceStatus>;
+  readonly lookAgain?: boolean;
+  readonly afterMs?: number;
+  /** The world agrees with this generation (INV-7). */
+  readonly acted: boolean;
+}
+
+function outline(workspace: Workspace, { phase, ready = "False", reason, message, steps = [], facts = {}, lookAgain = false, afterMs, acted }: Outline): WorkspacePlan {
+  const { generation } = workspace.metadata;
+  return {
+    steps,
+    status: { ...facts, phase, ...(acted ? { observedGeneration: generation } : {}) },
+    condition: { type: "Ready", status: ready, reason, message, ...(acted ? { observedGeneration: generation } : {}) },
+    lookAgain,
+    afterMs,
+  };
+}

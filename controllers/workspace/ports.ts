@@ -1,0 +1,76 @@
+import type { WorkspacePort } from "../../src/api/workspace.ts";
+
+/** Ports of one workspace that something needs reached from the node. */
+export interface WantedPort {
+  readonly port: number;
+  /** Asked for by the manifest; undefined: any of the node's range. */
+  readonly nodePort: number | undefined;
+}
+
+export interface PortRequest {
+  readonly wanted: readonly WantedPort[];
+  /** What the Workspace has on record. Kept wherever it still fits: ports stay. */
+  readonly recorded: readonly WorkspacePort[];
+  /** Ports the instance publishes now; undefined while there is no instance. */
+  readonly published: readonly { readonly port: number; readonly nodePort: number }[] | undefined;
+  readonly enginePublishes: boolean;
+  readonly sharesNodeNetwork: boolean;
+  /** Inclusive. */
+  readonly range: { readonly from: number; readonly to: number };
+  /** Where in the range to begin, so that the same workspace tends to get the same port again. Any non-negative integer. */
+  readonly seed: number;
+  /** Who has this node port, among all workspaces of the node; undefined: nobody. */
+  readonly holder: (nodePort: number) => string | undefined;
+  /** Whether it can be bound on the node. */
+  readonly isFree: (nodePort: number) => Promise<boolean>;
+}
+
+export type PortAnswer = { readonly kind: "assigned"; readonly ports: readonly WorkspacePort[] } | { readonly kind: "conflict"; readonly port: number; readonly message: string };
+
+/** Free ports tried before the range counts as full: each try may be a call to the node. */
+const triesMax = 200;
+
+/** Gives each wanted port its node port. Changes nothing: the caller records the answer before anything uses it. */
+export async function assignPorts(request: PortRequest): Promise<PortAnswer> {
+  const ports: WorkspacePort[] = [];
+  const taken = new Set<number>();
+  const add = (port: WorkspacePort) => {
+    ports.push(port);
+    taken.add(port.nodePort);
+  };
+  for (const { port, nodePort } of request.wanted) {
+    const old = request.recorded.find((each) => each.port === port);
+    const published = request.published?.find((each) => each.port === port);
+    if (request.sharesNodeNetwork) {
+      const holder = request.holder(port);
+      if (holder !== undefined) return { kind: "conflict", port, message: `port ${port} of the node is already used by ${holder}; workspaces without isolation share the node's ports: change one of the two` };
+      add({ port, nodePort: port, via: "Shared" });
+    } else if (published !== undefined) add({ port, nodePort: published.nodePort, via: "Engine" });
+    else {
+      const via = request.enginePublishes && request.published === undefined ? "Engine" : "Forward";
+      if (old !== undefined && (nodePort === undefined || nodePort === old.nodePort) && request.holder(old.nodePort) === undefined) add({ ...old, via });
+      else if (nodePort !== undefined) {
+        const holder = request.holder(nodePort) ?? ((await request.isFree(nodePort)) ? undefined : "another program");
+        if (holder !== undefined) return { kind: "conflict", port, message: `node port ${nodePort}, asked for by spec.ports, is already used by ${holder}; free it or ask for another` };
+        add({ port, nodePort, via });
+      } else {
+        const free = await findFree(request, taken);
+        if (free === undefined) return { kind: "conflict", port, message: `no free port between ${request.range.from} and ${request.range.to} on the node; widen spec.nodePorts of the Node` };
+        add({ port, nodePort: free, via });
+      }
+    }
+  }
+  return { kind: "assigned", ports };
+}
+
+async function findFree({ range, seed, holder, isFree }: PortRequest, taken: ReadonlySet<number>): Promise<number | undefined> {
+  const size = range.to - range.from + 1;
+  let tries = 0;
+  for (let i = 0; i < size && tries < triesMax; i++) {
+    const candidate = range.from + ((seed + i) % size);
+    if (taken.has(candidate) || holder(candidate) !== undefined) continue;
+    tries++;
+    if (await isFree(candidate)) return candidate;
+  }
+  return undefined;
+}

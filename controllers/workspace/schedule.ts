@@ -1,0 +1,64 @@
+import { findCondition, isTrue } from "../../src/api/conditions.ts";
+import { isDeleting } from "../../src/api/meta.ts";
+import type { Node, Taint } from "../../src/api/node.ts";
+import { parseQuantity } from "../../src/api/quantity.ts";
+import { labelsEqual, matchesLabels } from "../../src/api/selectors.ts";
+import type { Toleration, Workspace } from "../../src/api/workspace.ts";
+
+export type Placement = { readonly kind: "placed"; readonly nodeName: string } | { readonly kind: "unplaced"; readonly message: string };
+
+/** Chooses a Node for a Workspace that has none. Pure. Among those that fit, the one with the fewest Workspaces; then by name. */
+export function schedule(workspace: Workspace, nodes: readonly Node[], placed: readonly Workspace[]): Placement {
+  if (nodes.length === 0) return { kind: "unplaced", message: "there is no Node; 'vendetta get nodes' shows them" };
+  const fitting: Node[] = [];
+  const refusals: string[] = [];
+  for (const node of nodes) {
+    const refusal = whyNot(workspace, node, placed);
+    if (refusal === undefined) fitting.push(node);
+    else refusals.push(`${node.metadata.name}: ${refusal}`);
+  }
+  if (fitting.length === 0) return { kind: "unplaced", message: `no Node fits: ${refusals.slice(0, 20).join("; ")}${refusals.length > 20 ? ` and ${refusals.length - 20} more` : ""}` };
+  const load = (node: Node) => placed.filter((each) => each.status?.nodeName === node.metadata.name).length;
+  const best = fitting.sort((a, b) => load(a) - load(b) || (a.metadata.name < b.metadata.name ? -1 : 1))[0]!;
+  return { kind: "placed", nodeName: best.metadata.name };
+}
+
+/** Why a Workspace cannot be placed on a Node; undefined when it can. */
+export function whyNot(workspace: Workspace, node: Node, placed: readonly Workspace[]): string | undefined {
+  const { spec } = workspace;
+  const { name } = node.metadata;
+  if (spec.nodeName !== undefined && spec.nodeName !== name) return `spec.nodeName asks for ${spec.nodeName}`;
+  if (spec.nodeSelector !== undefined && !matchesLabels(labelsEqual(spec.nodeSelector), node.metadata.labels)) return "its labels do not match spec.nodeSelector";
+  if (isDeleting(node)) return "is being deleted";
+  // A Workspace that names its Node goes there even when it is cordoned, as a Pod with nodeName does.
+  if (node.spec.unschedulable && spec.nodeName === undefined) return "is cordoned";
+  const taint = node.spec.taints.find((each) => !spec.tolerations.some((toleration) => tolerates(toleration, each)));
+  if (taint !== undefined) return `has the taint ${taint.key}${taint.value === "" ? "" : `=${taint.value}`}:${taint.effect}, which is not tolerated`;
+  const ready = findCondition(node.status?.conditions, "Ready");
+  if (!isTrue(node.status?.conditions, "Ready")) return `is not Ready${ready ? ` (${ready.message})` : " yet"}`;
+  const provider = node.status?.providers?.find((each) => each.name === spec.provider);
+  if (provider?.usable !== true) return `provider ${spec.provider} is not usable${provider?.message ? ` (${provider.message})` : ""}`;
+  return whyNoRoom(workspace, node, placed.filter((each) => each.status?.nodeName === name && each.metadata.uid !== workspace.metadata.uid));
+}
+
+function whyNoRoom(workspace: Workspace, node: Node, there: readonly Workspace[]): string | undefined {
+  for (const resource of ["cpu", "memory"] as const) {
+    const wanted = parseQuantity(workspace.spec.resources[resource] ?? "0") ?? 0;
+    const capacity = parseQuantity(node.status?.capacity?.[resource] ?? "");
+    if (wanted === 0 || capacity === undefined) continue;
+    const taken = there.reduce((sum, each) => sum + (parseQuantity(each.spec.resources[resource] ?? "0") ?? 0), 0);
+    if (taken + wanted > capacity) return `not enough ${resource} (${workspace.spec.resources[resource]} asked for, ${formatLeft(resource, capacity - taken)} of ${node.status?.capacity?.[resource]} left)`;
+  }
+  return undefined;
+}
+
+function formatLeft(resource: "cpu" | "memory", left: number): string {
+  const amount = Math.max(0, left);
+  return resource === "cpu" ? String(Number(amount.toFixed(2))) : `${Math.floor(amount / 2 ** 20)}Mi`;
+}
+
+export function tolerates(toleration: Toleration, taint: Taint): boolean {
+  if (toleration.effect !== undefined && toleration.effect !== taint.effect) return false;
+  if (toleration.operator === "Exists") return toleration.key === undefined || toleration.key === taint.key;
+  return toleration.key === taint.key && toleration.value === taint.value;
+}

@@ -1,0 +1,49 @@
+import type { z } from "zod";
+import type { StatusCause } from "./status-error.ts";
+import type { StoredObject } from "./meta.ts";
+
+/** A column of `get`, as in a CustomResourceDefinition's additionalPrinterColumns. */
+export interface PrinterColumn {
+  readonly name: string;
+  readonly type: "string" | "integer" | "number" | "boolean" | "date";
+  /** A simple JSONPath from the object's root: `.spec.image`, `.status.conditions[?(@.type=="Ready")].status`. */
+  readonly jsonPath: string;
+  readonly description?: string;
+  /** 0 is always shown, 1 with `-o wide` only. Default 0. */
+  readonly priority?: 0 | 1;
+}
+
+/**
+ * Everything there is to know of a kind, in one record: the store, the server, the CLI's tables, the CRDs and the
+ * controllers' types are all derived from it.
+ */
+export interface KindDefinition<T extends StoredObject = StoredObject> {
+  /** "" for core. */
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly scope: "Cluster" | "Namespaced";
+  /** One sentence for `explain` and the CRD. */
+  readonly description: string;
+  /** Schema of the name: a DNS label or a subdomain. */
+  readonly nameSchema: z.ZodType<string>;
+  /** Of a spec as a user writes it; parsing fills in defaults and refuses unknown fields. Absent for kinds without one. */
+  readonly specSchema?: z.ZodType;
+  /** Of the status. Written by controllers only, through `updateStatus`. Absent for kinds without a status subresource. */
+  readonly statusSchema?: z.ZodType;
+  /** Top-level fields other than apiVersion, kind, metadata, spec, status: core/v1 Event has them. */
+  readonly rootSchema?: z.ZodObject;
+  readonly printerColumns: readonly PrinterColumn[];
+  /** Paths that field selectors may name, besides metadata.name and metadata.namespace. */
+  readonly selectableFields: readonly string[];
+  /** Rules over one object that the schema cannot say. Pure. */
+  readonly validate?: (object: T, old: T | undefined) => readonly StatusCause[];
+}
+
+export function apiVersionOf(kind: { readonly group: string; readonly version: string }): string {
+  return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
+}

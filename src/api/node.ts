@@ -1,0 +1,107 @@
+import { z } from "zod";
+import { conditions } from "./conditions.ts";
+import { dnsSubdomain, type ObjectMeta } from "./meta.ts";
+import type { KindDefinition } from "./kind.ts";
+import type { StatusCause } from "./status-error.ts";
+
+const taint = z.strictObject({
+  key: z.string().min(1).max(317).describe("What keeps Workspaces away."),
+  value: z.string().max(63).default("").describe("Compared with a toleration's value."),
+  effect: z.enum(["NoSchedule", "NoExecute"]).describe("NoSchedule: nothing new comes here. NoExecute: what runs here without a toleration is stopped."),
+});
+
+const spec = z.strictObject({
+  local: z.strictObject({}).optional().describe("This machine: the one the server runs on."),
+  unschedulable: z.boolean().default(false).describe("No new Workspace is placed here (cordoned). What runs stays."),
+  taints: z.array(taint).max(50).default([]).describe("What keeps Workspaces without a matching toleration away."),
+  providers: z
+    .strictObject({
+      docker: z.strictObject({ socketPath: z.string().startsWith("/", "must be an absolute path").max(104).default("/var/run/docker.sock").describe("Unix socket of the Docker engine on the node.") }).optional().describe("The Docker engine to use."),
+    })
+    .default({})
+    .describe("Where the node's engines are, when not in their usual place."),
+  nodePorts: z
+    .strictObject({
+      from: z.number().int().min(1024).max(65535).default(20000).describe("First port, inclusive."),
+      to: z.number().int().min(1024).max(65535).default(24999).describe("Last port, inclusive."),
+    })
+    .prefault({})
+    .describe("Ports of the node that vendetta may give to services."),
+});
+
+const resources = z.strictObject({
+  cpu: z.string().optional().describe("Cores, as a quantity."),
+  memory: z.string().optional().describe("Bytes, as a quantity."),
+  disk: z.string().optional().describe("Free bytes where instances are kept, as a quantity."),
+});
+
+const providerStatus = z.strictObject({
+  name: z.enum(["docker", "lxc", "qemu", "host"]),
+  usable: z.boolean().describe("Whether a Workspace of this provider can run here now."),
+  version: z.string().optional(),
+  reason: z.string().optional().describe("Why not usable, as one CamelCase word."),
+  message: z.string().optional().describe("Why not usable and what to do, or a remark."),
+});
+
+const status = z.strictObject({
+  observedGeneration: z.number().int().optional(),
+  conditions: conditions.optional(),
+  providers: z.array(providerStatus).optional().describe("The engines of the node, as last probed."),
+  capacity: resources.optional().describe("What the machine has."),
+  nodeInfo: z
+    .strictObject({
+      operatingSystem: z.string().optional(),
+      kernelVersion: z.string().optional(),
+      architecture: z.string().optional(),
+      hostname: z.string().optional(),
+      bootId: z.string().optional().describe("Differs after each boot of the machine."),
+    })
+    .optional(),
+  workspaces: z.number().int().optional().describe("Workspaces placed here."),
+  lastHeartbeatTime: z.string().optional().describe("When the node last answered, RFC 3339; renewed once a minute while nothing changes."),
+});
+
+export type NodeSpec = Readonly<z.infer<typeof spec>>;
+export type NodeStatus = Readonly<z.infer<typeof status>>;
+export type Taint = Readonly<z.infer<typeof taint>>;
+
+/** A machine that Workspaces run on. */
+export interface Node {
+  readonly apiVersion: "vendetta.dev/v1alpha1";
+  readonly kind: "Node";
+  readonly metadata: ObjectMeta;
+  readonly spec: NodeSpec;
+  readonly status?: NodeStatus;
+}
+
+export const nodeKind: KindDefinition<Node> = {
+  group: "vendetta.dev",
+  version: "v1alpha1",
+  kind: "Node",
+  plural: "nodes",
+  singular: "node",
+  shortNames: ["no"],
+  categories: ["vendetta"],
+  scope: "Cluster",
+  description: "A machine that Workspaces run on: this one, or any that can be reached.",
+  nameSchema: dnsSubdomain,
+  specSchema: spec,
+  statusSchema: status,
+  printerColumns: [
+    { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+    { name: "Reason", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
+    { name: "Providers", type: "string", jsonPath: ".status.providers[?(@.usable==true)].name" },
+    { name: "CPU", type: "string", jsonPath: ".status.capacity.cpu", priority: 1 },
+    { name: "Memory", type: "string", jsonPath: ".status.capacity.memory", priority: 1 },
+    { name: "Kernel", type: "string", jsonPath: ".status.nodeInfo.kernelVersion", priority: 1 },
+    { name: "Workspaces", type: "integer", jsonPath: ".status.workspaces" },
+    { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  ],
+  selectableFields: ["spec.unschedulable"],
+  validate({ spec: { local, nodePorts } }): readonly StatusCause[] {
+    const causes: StatusCause[] = [];
+    if (local === undefined) causes.push({ field: "spec.local", message: "is required: say how the machine is reached (local: {} is this one)", reason: "FieldValueRequired" });
+    if (nodePorts.from > nodePorts.to) causes.push({ field: "spec.nodePorts.to", message: `must not be below from (${nodePorts.from})`, reason: "FieldValueInvalid" });
+    return causes;
+  },
+};

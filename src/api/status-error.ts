@@ -1,0 +1,109 @@
+/** Reasons of metav1.Status that vendetta uses, with the HTTP code each travels with. */
+const codes = {
+  BadRequest: 400,
+  Unauthorized: 401,
+  Forbidden: 403,
+  NotFound: 404,
+  MethodNotAllowed: 405,
+  NotAcceptable: 406,
+  AlreadyExists: 409,
+  Conflict: 409,
+  Gone: 410,
+  Expired: 410,
+  RequestEntityTooLarge: 413,
+  UnsupportedMediaType: 415,
+  Invalid: 422,
+  TooManyRequests: 429,
+  InternalError: 500,
+  ServiceUnavailable: 503,
+  Timeout: 504,
+} as const;
+
+export type StatusReason = keyof typeof codes;
+
+/** One thing wrong with a request: which field, and why. */
+export interface StatusCause {
+  /** Path from the object's root: `spec.ports[0].port`. */
+  readonly field: string;
+  readonly message: string;
+  /** FieldValueInvalid, FieldValueRequired, FieldValueForbidden, FieldValueDuplicate … as in Kubernetes' field errors. */
+  readonly reason: string;
+}
+
+export interface StatusDetails {
+  readonly kind?: string;
+  readonly group?: string;
+  readonly name?: string;
+  readonly causes?: readonly StatusCause[];
+  readonly retryAfterSeconds?: number;
+}
+
+/**
+ * The one error of the API, the same in process and over HTTP.
+ * Source: Kubernetes API conventions, "Response Status Kind".
+ */
+export class StatusError extends Error {
+  override readonly name = "StatusError";
+  readonly reason: StatusReason;
+  readonly details: StatusDetails;
+
+  constructor(reason: StatusReason, message: string, details: StatusDetails = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+    this.details = details;
+  }
+
+  get code(): number {
+    return codes[this.reason];
+  }
+
+  /** The wire form, `metav1.Status`. */
+  toStatus(): StatusBody {
+    return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: this.message, reason: this.reason, details: this.details, code: this.code };
+  }
+}
+
+/** metav1.Status of a failure. */
+export interface StatusBody {
+  readonly kind: "Status";
+  readonly apiVersion: "v1";
+  readonly metadata: Record<string, never>;
+  readonly status: "Failure";
+  readonly message: string;
+  readonly reason: StatusReason;
+  readonly details: StatusDetails;
+  readonly code: number;
+}
+
+export function isStatusReason(reason: unknown): reason is StatusReason {
+  return typeof reason === "string" && Object.hasOwn(codes, reason);
+}
+
+function is(error: unknown, ...reasons: StatusReason[]): error is StatusError {
+  return error instanceof StatusError && reasons.includes(error.reason);
+}
+export const isNotFound = (error: unknown): error is StatusError => is(error, "NotFound");
+export const isConflict = (error: unknown): error is StatusError => is(error, "Conflict");
+export const isAlreadyExists = (error: unknown): error is StatusError => is(error, "AlreadyExists");
+/** The version asked for is no longer kept: list again. */
+export const isGone = (error: unknown): error is StatusError => is(error, "Gone", "Expired");
+export const isInvalid = (error: unknown): error is StatusError => is(error, "Invalid");
+
+export function notFound(plural: string, name: string): StatusError {
+  return new StatusError("NotFound", `${plural} "${name}" not found`, { kind: plural, name });
+}
+
+export function alreadyExists(plural: string, name: string): StatusError {
+  return new StatusError("AlreadyExists", `${plural} "${name}" already exists`, { kind: plural, name });
+}
+
+export function conflict(plural: string, name: string, why: string): StatusError {
+  return new StatusError("Conflict", `Cannot write ${plural} "${name}": ${why}`, { kind: plural, name });
+}
+
+/** 422 with one cause a field. The message carries them all, as kubectl prints only that. */
+export function invalid(kind: string, name: string, causes: readonly StatusCause[]): StatusError {
+  const lines = causes.map((cause) => `${cause.field}: ${cause.message}`);
+  const all = lines.length === 1 ? lines[0]! : `[${lines.join(", ")}]`;
+  return new StatusError("Invalid", `${kind} "${name}" is invalid: ${all}`, { kind, name, causes });
+}

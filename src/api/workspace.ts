@@ -1,0 +1,154 @@
+import { z } from "zod";
+import { conditions } from "./conditions.ts";
+import { dnsLabel, dnsSubdomain, labels, type ObjectMeta } from "./meta.ts";
+import { quantity } from "./quantity.ts";
+import type { KindDefinition } from "./kind.ts";
+import type { StatusCause } from "./status-error.ts";
+
+const absolutePath = z
+  .string()
+  .max(4096)
+  .startsWith("/", "must be an absolute path")
+  .refine((path) => !path.split("/").includes(".."), "must not contain '..'")
+  .refine((path) => !path.includes("\0"), "must not contain a NUL byte");
+
+/** Environment of a Workspace or a Service. Values are plain: put no secret in a manifest. */
+export const environment = z
+  .record(
+    z.string().max(253).regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be a name of letters, digits and '_', not starting with a digit"),
+    z.string().max(128 * 1024).refine((value) => !value.includes("\0"), "must not contain a NUL byte"),
+  )
+  .default({})
+  .describe("Environment variables.");
+
+export const port = z.number().int().min(1, "must be between 1 and 65535").max(65535, "must be between 1 and 65535");
+
+const mount = z.strictObject({
+  path: absolutePath.describe("Where it appears inside the workspace."),
+  hostPath: absolutePath.optional().describe("A directory or file of the node. It must exist."),
+  volume: dnsLabel.optional().describe("Name of a volume that is kept while the Workspace exists, over stops and re-creations."),
+  tmpfs: z.strictObject({ size: quantity.optional().describe("Bound on its bytes.") }).optional().describe("Memory that is empty at each start."),
+  readOnly: z.boolean().default(false).describe("Writing is refused."),
+});
+
+const toleration = z.strictObject({
+  key: z.string().max(317).optional().describe("The taint's key; absent with operator Exists: every taint."),
+  operator: z.enum(["Equal", "Exists"]).default("Equal"),
+  value: z.string().max(63).default(""),
+  effect: z.enum(["NoSchedule", "NoExecute"]).optional().describe("Absent: both."),
+});
+
+const docker = z.strictObject({
+  command: z.array(z.string()).min(1).max(1000).optional().describe("Main command, instead of one that waits until the workspace is stopped."),
+  network: z.string().max(128).optional().describe("Docker network to join. Default: the engine's bridge."),
+  privileged: z.boolean().optional().describe("Give all capabilities: the container can take over the node."),
+  capAdd: z.array(z.string().max(64)).max(64).optional().describe("Linux capabilities to add."),
+  extraHosts: z.array(z.string().max(300)).max(64).optional().describe("Lines for /etc/hosts, as host:address."),
+});
+
+const spec = z.strictObject({
+  provider: z.enum(["docker", "lxc", "qemu", "host"]).describe("Engine: docker (container), lxc (system container), qemu (virtual machine), host (plain processes, no isolation)."),
+  nodeName: dnsSubdomain.optional().describe("Run on this Node. Absent: a Ready Node with room is chosen."),
+  nodeSelector: labels.optional().describe("Run on a Node with these labels."),
+  tolerations: z.array(toleration).max(50).default([]).describe("Taints that do not keep this Workspace away."),
+  state: z.enum(["Running", "Stopped"]).default("Running").describe("Stopped keeps the disk and stops everything inside."),
+  image: z.string().max(512).regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/, "must be an image reference such as node:20 or registry.example/team/app:1.2").optional().describe("What the instance is made from, as the engine names it."),
+  imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent").describe("When the image is fetched."),
+  env: environment,
+  workingDir: absolutePath.optional().describe("Directory that commands start in."),
+  user: z.string().max(64).regex(/^[A-Za-z0-9_][-A-Za-z0-9_.]*(:[A-Za-z0-9_][-A-Za-z0-9_.]*)?$/, "must be a user, or user:group").optional().describe("User that commands run as. Default: the image's."),
+  mounts: z.array(mount).max(100).default([]).describe("Directories of the node, kept volumes and memory to see inside."),
+  ports: z.array(z.strictObject({ port: port.describe("Port inside the workspace."), nodePort: port.optional().describe("Port on the node. Absent: one is chosen and kept.") })).max(100).default([]).describe("Ports to publish whether or not a Service uses them."),
+  resources: z
+    .strictObject({
+      cpu: quantity.optional().describe("Cores, as a quantity: 2, 0.5, 250m."),
+      memory: quantity.optional().describe("Bytes, as a quantity: 512Mi, 2Gi."),
+      pids: z.number().int().min(1).optional().describe("Most processes and threads at once."),
+    })
+    .default({})
+    .describe("Upper bounds."),
+  terminationGracePeriodSeconds: z.number().int().min(0).max(3600).default(10).describe("Seconds between asking the instance to stop and forcing it, after its services have stopped."),
+  docker: docker.optional().describe("What is special to provider docker."),
+});
+
+const workspacePort = z.strictObject({
+  port: port.describe("Port inside the workspace."),
+  nodePort: port.describe("Port on the node."),
+  via: z.enum(["Engine", "Forward", "Shared"]).describe("Engine: published by the engine. Forward: carried by the vendetta server. Shared: the workspace uses the node's network."),
+});
+
+const status = z.strictObject({
+  observedGeneration: z.number().int().optional(),
+  phase: z.enum(["Pending", "Creating", "Starting", "Running", "Stopping", "Stopped", "Recreating", "Deleting", "Failed", "Unknown"]).optional().describe("One word for people; programs read the conditions."),
+  conditions: conditions.optional(),
+  nodeName: z.string().optional().describe("The Node it was placed on. It stays there."),
+  instanceId: z.string().optional().describe("The engine's name of the instance."),
+  startId: z.string().optional().describe("Differs each time the instance is started."),
+  startedAt: z.string().optional().describe("RFC 3339."),
+  restarts: z.number().int().optional().describe("Times the instance was brought back after it had ended or vanished unasked."),
+  failures: z.number().int().optional().describe("Failures in a row of the step at hand; sets the back-off."),
+  nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339."),
+  address: z.string().optional().describe("Address of the instance, as seen from its node."),
+  ports: z.array(workspacePort).optional().describe("Where its ports answer on the node."),
+});
+
+export type WorkspaceSpec = Readonly<z.infer<typeof spec>>;
+export type WorkspaceStatus = Readonly<z.infer<typeof status>>;
+export type WorkspacePort = Readonly<z.infer<typeof workspacePort>>;
+export type Toleration = Readonly<z.infer<typeof toleration>>;
+
+/** One instance of one provider. */
+export interface Workspace {
+  readonly apiVersion: "vendetta.dev/v1alpha1";
+  readonly kind: "Workspace";
+  readonly metadata: ObjectMeta;
+  readonly spec: WorkspaceSpec;
+  readonly status?: WorkspaceStatus;
+}
+
+export const workspaceKind: KindDefinition<Workspace> = {
+  group: "vendetta.dev",
+  version: "v1alpha1",
+  kind: "Workspace",
+  plural: "workspaces",
+  singular: "workspace",
+  shortNames: ["ws"],
+  categories: ["all", "vendetta"],
+  scope: "Namespaced",
+  description: "A place to work in: one container, virtual machine or set of processes on one Node.",
+  nameSchema: dnsLabel,
+  specSchema: spec,
+  statusSchema: status,
+  printerColumns: [
+    { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+    { name: "Status", type: "string", jsonPath: ".status.phase" },
+    { name: "Provider", type: "string", jsonPath: ".spec.provider" },
+    { name: "Node", type: "string", jsonPath: ".status.nodeName" },
+    { name: "Restarts", type: "integer", jsonPath: ".status.restarts" },
+    { name: "Image", type: "string", jsonPath: ".spec.image", priority: 1 },
+    { name: "Address", type: "string", jsonPath: ".status.address", priority: 1 },
+    { name: "Instance", type: "string", jsonPath: ".status.instanceId", priority: 1 },
+    { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+    { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message', priority: 1 },
+  ],
+  selectableFields: ["spec.provider", "spec.nodeName", "status.nodeName", "status.phase"],
+  validate: validateWorkspace,
+};
+
+function validateWorkspace({ spec }: Workspace, old: Workspace | undefined): readonly StatusCause[] {
+  const causes: StatusCause[] = [];
+  const refuse = (field: string, message: string, reason = "FieldValueInvalid") => causes.push({ field, message, reason });
+  if (spec.provider !== "host" && spec.image === undefined) refuse("spec.image", `is required for provider ${spec.provider}`, "FieldValueRequired");
+  if (spec.provider !== "docker" && spec.docker !== undefined) refuse("spec.docker", `is for provider docker; this Workspace's provider is ${spec.provider}`, "FieldValueForbidden");
+  if (old !== undefined && old.spec.provider !== spec.provider) refuse("spec.provider", `cannot be changed (from ${old.spec.provider} to ${spec.provider}): delete the Workspace and apply it again`, "FieldValueForbidden");
+  spec.mounts.forEach((mount, i) => {
+    const given = [mount.hostPath, mount.volume, mount.tmpfs].filter((each) => each !== undefined).length;
+    if (given !== 1) refuse(`spec.mounts[${i}]`, "must name exactly one of hostPath, volume and tmpfs");
+    if (spec.mounts.findIndex((other) => other.path === mount.path) < i) refuse(`spec.mounts[${i}].path`, `is mounted twice: ${mount.path}`, "FieldValueDuplicate");
+  });
+  spec.ports.forEach(({ port, nodePort }, i) => {
+    if (spec.ports.findIndex((other) => other.port === port) < i) refuse(`spec.ports[${i}].port`, `is named twice: ${port}`, "FieldValueDuplicate");
+    if (nodePort !== undefined && spec.ports.findIndex((other) => other.nodePort === nodePort) < i) refuse(`spec.ports[${i}].nodePort`, `is named twice: ${nodePort}`, "FieldValueDuplicate");
+  });
+  return causes;
+}

@@ -1,0 +1,160 @@
+import type { Duplex } from "node:stream";
+import type { ExecStream } from "../transports/transport.ts";
+
+export type ProviderName = "docker" | "lxc" | "qemu" | "host";
+
+/** Who an instance belongs to, written on it (labels, a file) before it can exist. Anything without our cluster id is invisible to us (INV-4). */
+export interface InstanceOwner {
+  /** Id of this vendetta cluster: lower-case letters and digits, at most 16. */
+  readonly cluster: string;
+  /** uid of the Workspace. */
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export type Mount =
+  /** A directory or file of the node. Refused with a problem when it does not exist. */
+  | { readonly kind: "bind"; readonly source: string; readonly target: string; readonly readOnly: boolean }
+  /** Kept by the engine over stop and re-creation, until `destroy` is called with `volumes: true`. */
+  | { readonly kind: "volume"; readonly name: string; readonly target: string; readonly readOnly: boolean }
+  /** In memory, empty at each start. */
+  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes: number | undefined };
+
+/** Published by the engine itself: node address:nodePort reaches the instance's port. We choose the node port; never the engine. */
+export interface PublishedPort {
+  readonly port: number;
+  readonly nodePort: number;
+  readonly protocol: "tcp" | "udp";
+}
+
+/** What to make. Everything in it is fixed for an instance's life; a different one needs a new instance. */
+export interface InstanceSpec {
+  readonly owner: InstanceOwner;
+  /** generation of the Workspace this was made from; for people who look at labels. */
+  readonly generation: number;
+  /** Fingerprint of this spec by the caller, kept with the instance and told back by `list`. Published ports are not part of it. */
+  readonly specHash: string;
+  readonly hostname: string;
+  /** Engine's own image reference. "" for `host`. */
+  readonly image: string;
+  readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDir: string | undefined;
+  /** "uid", "name" or "uid:gid". */
+  readonly user: string | undefined;
+  readonly mounts: readonly Mount[];
+  readonly ports: readonly PublishedPort[];
+  readonly resources: {
+    /** Cores; fractions are fine. */
+    readonly cpus: number | undefined;
+    readonly memoryBytes: number | undefined;
+    readonly pidsMax: number | undefined;
+  };
+  /** The Workspace's block for this provider, already validated; `{}` when it has none. */
+  readonly engine: Readonly<Record<string, unknown>>;
+}
+
+/** An instance as the engine tells it now. Trouble is data. */
+export interface Instance {
+  /** The engine's name for it: `vendetta-<cluster>-<uid>`. */
+  readonly id: string;
+  readonly owner: InstanceOwner;
+  readonly generation: number;
+  readonly specHash: string;
+  /** `created`: made, never started. `broken`: cannot be used, see problems; destroy it. */
+  readonly state: "created" | "running" | "stopped" | "broken";
+  /** Differs each time the instance is started; undefined unless running. */
+  readonly startId: string | undefined;
+  /** RFC 3339. */
+  readonly startedAt: string | undefined;
+  /** Of the last end, when the engine tells. */
+  readonly exitCode: number | undefined;
+  readonly outOfMemory: boolean;
+  /** Where its ports answer from the node: an IP address; undefined unless running. */
+  readonly address: string | undefined;
+  readonly ports: readonly PublishedPort[];
+  /** Directory inside the instance for the supervisor's files: writable by its user, emptied or stale after a restart. */
+  readonly runDir: string;
+  readonly problems: readonly string[];
+}
+
+export interface ProviderFeatures {
+  /** Published ports are the engine's work. False: nodePorts are reached by dialing. */
+  readonly publishesPorts: boolean;
+  /** Instances share the node's network: a port used inside is used on the node. */
+  readonly sharesNodeNetwork: boolean;
+  readonly images: boolean;
+  /** cpu, memory and pids limits are enforced. */
+  readonly limits: boolean;
+  readonly isolation: "none" | "container" | "vm";
+}
+
+/** Whether the engine can be used on that node now. */
+export type ProviderProbe =
+  | { readonly usable: true; readonly version: string; readonly message?: string }
+  /** reason: CamelCase (NotInstalled, NotRunning, PermissionDenied, TooOld, Unreachable). message: what is missing, where, and what to do. */
+  | { readonly usable: false; readonly reason: string; readonly message: string };
+
+/** An engine said no. `reason` is CamelCase for a condition; `retriable` false means: not until the manifest changes. */
+export class ProviderError extends Error {
+  override readonly name = "ProviderError";
+  readonly reason: string;
+  readonly retriable: boolean;
+  constructor(reason: string, message: string, retriable: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+    this.retriable = retriable;
+  }
+}
+
+export interface InstanceExecOptions {
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly workingDir?: string | undefined;
+  /** Default: the instance's user. */
+  readonly user?: string | undefined;
+  readonly tty?: { readonly columns: number; readonly rows: number } | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Told while `create` works; `message` is for people ("pulling node:20: 34 of 78 MiB"). */
+export type Progress = (message: string) => void;
+
+/**
+ * One engine on one node. Speaks of instances and has never heard of a Workspace.
+ *
+ * Every verb is idempotent, may be called concurrently for different ids, and looks at the engine itself: it remembers
+ * nothing between calls. Errors are ProviderError with a reason; an unreachable engine is `EngineUnreachable`. Each call
+ * ends when its signal aborts (with the signal's reason); the effect is then unknown: inspect.
+ */
+export interface Provider {
+  readonly name: ProviderName;
+  readonly features: ProviderFeatures;
+  /** Never throws for trouble of the engine: that is the answer. */
+  probe(signal: AbortSignal): Promise<ProviderProbe>;
+  /** All instances of `cluster`, running or not, half-made ones included. @throws when the listing failed: unknown is not absent (INV-5). */
+  list(cluster: string, signal: AbortSignal): Promise<readonly Instance[]>;
+  inspect(id: string, signal: AbortSignal): Promise<Instance | undefined>;
+  /** Makes it and what it needs (image, volumes), and does not start it. When one of that owner exists: no-op, whatever its spec. @throws ImagePullFailed, ImageNotFound, InvalidSpec, MountSourceMissing … */
+  create(spec: InstanceSpec, progress: Progress, signal: AbortSignal): Promise<void>;
+  /** No-op when running. @throws NotFound, PortInUse (message names the port) … */
+  start(id: string, signal: AbortSignal): Promise<void>;
+  /** Asks, waits `graceSeconds`, then forces. No-op when not running or absent. Disk and volumes stay. */
+  stop(id: string, graceSeconds: number, signal: AbortSignal): Promise<void>;
+  /** Stops by force and removes everything of it; volumes too when asked. No-op when absent. */
+  destroy(id: string, options: { readonly volumes: boolean }, signal: AbortSignal): Promise<void>;
+  /** @throws NotRunning, NotFound, CommandNotFound */
+  exec(id: string, argv: readonly string[], options: InstanceExecOptions): Promise<ExecStream>;
+  /** A connection to a TCP port inside. @throws ProviderError reason ConnectionRefused, Timeout, NotRunning */
+  dial(id: string, port: number, signal: AbortSignal): Promise<Duplex>;
+  /**
+   * Hints that an instance of `cluster` may have changed (its id), until the signal aborts; "" means: look at all. Ends
+   * or throws when the stream breaks; the caller starts it again. Listing is the truth.
+   */
+  events?(cluster: string, signal: AbortSignal): AsyncIterable<string>;
+}
+
+/** INV-3: names are deterministic. */
+export function instanceId(owner: Pick<InstanceOwner, "cluster" | "uid">): string {
+  return `vendetta-${owner.cluster}-${owner.uid}`;
+}
