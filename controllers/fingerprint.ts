@@ -6,6 +6,8 @@ export function fingerprint(value: unknown): string {
 }
 
 function canonical(value: unknown): string {
+  // JSON has no word for undefined at the root.
+  if (value === undefined) return "";
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === "object" && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).filter(([, each]) => each !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)))

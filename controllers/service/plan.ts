@@ -59,7 +59,7 @@ export function planService(service: Service, seen: ServiceObservation): Service
   const ready = findCondition(workspace.status?.conditions, "Ready");
   if (ready?.status === "Unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "WorkspaceUnknown", message: `Workspace "${workspace.metadata.name}": ${ready.message}` });
   if (seen.runs.kind === "none") {
-    return keep(service, seen, { phase: "Waiting", reason: "WorkspaceNotReady", message: `waiting for Workspace "${workspace.metadata.name}"${ready ? `: ${ready.message}` : " to be created"}` });
+    return keep(service, seen, { phase: "Waiting", reason: "WorkspaceNotReady", message: `waiting for Workspace "${workspace.metadata.name}" to run (it is ${workspace.status?.phase ?? "Pending"})` });
   }
   const run = seen.runs.latest;
   if (run === undefined) return planStart(service, seen, lostRun(service, workspace));
@@ -165,8 +165,8 @@ export function unmetDependencies(service: Service, dependencies: ReadonlyMap<st
     const dependency = dependencies.get(name);
     if (dependency === undefined) return [{ name, message: `Service "${name}", which does not exist` }];
     if (isTrue(dependency.status?.conditions, condition)) return [];
-    const ready = findCondition(dependency.status?.conditions, "Ready");
-    return [{ name, message: `"${name}" to be ${condition}${ready ? ` (it is ${dependency.status?.phase}: ${ready.message})` : ""}`.slice(0, 400) }];
+    // Its phase and no more: with its whole message every change deep in the graph would be written into everything above.
+    return [{ name, message: `"${name}" to be ${condition} (it is ${dependency.status?.phase ?? "Pending"})` }];
   });
 }
 

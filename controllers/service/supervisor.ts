@@ -50,7 +50,7 @@ export interface Supervisor {
   signal(service: string, number: number, name: "TERM" | "KILL" | "HUP", signal: AbortSignal): Promise<void>;
   /** Removes a service's directory. Refuses while its run lives. */
   forget(service: string, signal: AbortSignal): Promise<void>;
-  /** The log of the latest run (or of the one before), then what is added when following. */
+  /** The log of the latest run (or of the one before), then what is added when following, later runs included. Following ends when its stdin is ended, and with the server. */
   logs(service: string, options: { readonly follow: boolean; readonly previous: boolean; readonly tailLines: number | undefined; readonly signal: AbortSignal }): Promise<ExecStream>;
 }
 
@@ -58,7 +58,7 @@ export interface Supervisor {
 export interface Supervisors {
   /** The same one for the same provider, id and startId. */
   of(provider: Provider, instance: Instance): Supervisor;
-  /** Called with (instance id, service uid) when a run of it ended or began; a hint. */
+  /** Called with (instance id, service uid) when a run of it ended or began, and for all known services when the stream broke; a hint. */
   onHint(listener: (instanceId: string, service: string) => void): void;
   /** Closes the control stream of an instance; workloads go on. */
   release(instanceId: string): void;

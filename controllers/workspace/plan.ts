@@ -51,7 +51,7 @@ export function planWorkspace(workspace: Workspace, seen: WorkspaceObservation):
   if (instance === undefined) return workspace.spec.state === "Stopped" ? stopped(workspace, "stopped; nothing has been made yet") : planCreate(workspace);
   if (instance.state === "broken") {
     const message = `the instance cannot be used and is made anew: ${instance.problems.join("; ")}`;
-    return outline(workspace, { phase: "Recreating", reason: "Broken", message, steps: [{ do: "announce", type: "Warning", reason: "Broken", message }, { do: "destroy", volumes: false }], lookAgain: true, acted: false });
+    return outline(workspace, { phase: "Recreating", reason: "Broken", message, steps: [{ do: "announce", type: "Warning", reason: "Broken", message }, { do: "destroy", volumes: false }], lookAgain: true, acted: false, facts: cameBack(workspace) });
   }
   if (workspace.spec.state === "Stopped") return instance.state === "running" ? planStop(workspace, seen) : stopped(workspace, "stopped; its disk is kept");
   if (instance.specHash !== seen.specHash) return planRecreate(workspace, seen, instance);
@@ -65,8 +65,16 @@ function planCreate(workspace: Workspace): WorkspacePlan {
     : [{ do: "create" }];
   return outline(workspace, {
     phase: "Creating", reason: "Creating", message: "its instance is being made", steps, lookAgain: true, acted: false,
-    facts: { startId: undefined, startedAt: undefined, address: undefined, ...(lost ? { restarts: (workspace.status?.restarts ?? 0) + 1 } : {}) },
+    facts: lost ? cameBack(workspace) : noLongerRuns,
   });
+}
+
+const noLongerRuns = { startId: undefined, startedAt: undefined, address: undefined } as const;
+
+/** A startId on record that is taken away unasked is what counts as a restart; taken away, it cannot count twice. */
+function cameBack(workspace: Workspace): Partial<WorkspaceStatus> {
+  const { startId, restarts = 0 } = workspace.status ?? {};
+  return { ...noLongerRuns, restarts: startId === undefined ? restarts : restarts + 1 };
 }
 
 function planStart(workspace: Workspace, instance: Instance): WorkspacePlan {
@@ -76,7 +84,7 @@ function planStart(workspace: Workspace, instance: Instance): WorkspacePlan {
   const steps: WorkspaceStep[] = died ? [{ do: "announce", type: "Warning", reason: "InstanceEnded", message: `${instance.id} ${how}; starting it again` }, { do: "start" }] : [{ do: "start" }];
   return outline(workspace, {
     phase: "Starting", reason: "Starting", message: "its instance is being started", steps, lookAgain: true, acted: false,
-    facts: { startId: undefined, startedAt: undefined, address: undefined, ...(died ? { restarts: (workspace.status?.restarts ?? 0) + 1 } : {}) },
+    facts: died ? cameBack(workspace) : noLongerRuns,
   });
 }
 
@@ -84,7 +92,7 @@ function running(workspace: Workspace, instance: Instance): WorkspacePlan {
   const { startId, startedAt, address } = instance;
   return outline(workspace, {
     phase: "Running", ready: "True", reason: "Running", message: `${instance.id} runs`, acted: true,
-    facts: { startId, startedAt, address, failures: undefined, nextRetryTime: undefined },
+    facts: { startId, startedAt, address, restarts: workspace.status?.restarts ?? 0, failures: undefined, nextRetryTime: undefined },
   });
 }
 
@@ -92,7 +100,7 @@ function running(workspace: Workspace, instance: Instance): WorkspacePlan {
 function planStop(workspace: Workspace, seen: WorkspaceObservation): WorkspacePlan {
   const waiting = servicesWait(workspace, seen, "Stopping", "Stopping");
   if (waiting !== undefined) return waiting;
-  return outline(workspace, { phase: "Stopping", reason: "Stopping", message: "its instance is being stopped", steps: [{ do: "stop" }], lookAgain: true, acted: false, facts: { startId: undefined, startedAt: undefined, address: undefined } });
+  return outline(workspace, { phase: "Stopping", reason: "Stopping", message: "its instance is being stopped", steps: [{ do: "stop" }], lookAgain: true, acted: false, facts: noLongerRuns });
 }
 
 function planRecreate(workspace: Workspace, seen: WorkspaceObservation, instance: Instance): WorkspacePlan {
@@ -109,7 +117,7 @@ function planRecreate(workspace: Workspace, seen: WorkspaceObservation, instance
   return outline(workspace, {
     phase: "Recreating", reason: "Recreating", message: `its instance is being made anew (${seen.difference})`, lookAgain: true, acted: false,
     steps: [...(instance.state === "running" ? [{ do: "stop" } as const] : []), { do: "destroy", volumes: false }],
-    facts: { startId: undefined, startedAt: undefined, address: undefined },
+    facts: noLongerRuns,
   });
 }
 
@@ -135,7 +143,7 @@ function servicesWait(workspace: Workspace, seen: WorkspaceObservation, phase: "
 }
 
 function stopped(workspace: Workspace, message: string): WorkspacePlan {
-  return outline(workspace, { phase: "Stopped", reason: "Stopped", message, acted: true, facts: { startId: undefined, startedAt: undefined, address: undefined, failures: undefined, nextRetryTime: undefined } });
+  return outline(workspace, { phase: "Stopped", reason: "Stopped", message, acted: true, facts: { ...noLongerRuns, failures: undefined, nextRetryTime: undefined } });
 }
 
 interface Outline {

@@ -6,7 +6,8 @@ import { portsOf } from "./service.ts";
 /** What a rule over several objects may look at. */
 export interface AdmissionReader {
   get<K extends KindName>(kind: K, namespace: string | undefined, name: string): KindMap[K] | undefined;
-  list<K extends KindName>(kind: K, namespace: string | undefined): Iterable<KindMap[K]>;
+  /** Services of a namespace that run in the Workspace of that name. From an index: a write must not cost more in a fuller store. */
+  servicesIn(namespace: string, workspace: string): Iterable<Service>;
 }
 
 /**
@@ -24,25 +25,40 @@ export function admit(kind: KindName, object: AnyObject, old: AnyObject | undefi
       throw new StatusError("Forbidden", `Cannot create ${kind} "${object.metadata.name}": namespace ${namespace} is being deleted`, { kind, name: object.metadata.name });
     }
   }
-  if (object.kind === "Service" && object.metadata.deletionTimestamp === undefined) {
-    const causes = serviceCauses(object, [...reader.list("Service", namespace)]);
+  if (object.kind === "Service" && namespace !== undefined && object.metadata.deletionTimestamp === undefined) {
+    // A write that leaves these as they were (every status write does) cannot break a rule over them.
+    if (old?.kind === "Service" && old.spec === object.spec) return;
+    const causes = serviceCauses(object, {
+      named: (name) => reader.get("Service", namespace, name),
+      inWorkspace: (workspace) => reader.servicesIn(namespace, workspace),
+    });
     if (causes.length > 0) throw invalid("Service", object.metadata.name, causes);
   }
 }
 
-/** What is wrong with a Service among the others of its namespace (of which an older state of itself is ignored). */
-export function serviceCauses(service: Service, others: readonly Service[]): readonly StatusCause[] {
+/** The other Services of a namespace. */
+export interface ServiceNeighbours {
+  named(name: string): Service | undefined;
+  inWorkspace(workspace: string): Iterable<Service>;
+}
+
+/** What is wrong with a Service among the others of its namespace, of which an older state of itself and those going do not count. */
+export function serviceCauses(service: Service, others: ServiceNeighbours): readonly StatusCause[] {
   const causes: StatusCause[] = [];
-  const byName = new Map(others.filter((other) => other.metadata.deletionTimestamp === undefined).map((other) => [other.metadata.name, other]));
-  byName.set(service.metadata.name, service);
-  const cycle = findCycle(service.metadata.name, (name) => byName.get(name)?.spec.dependsOn.map((each) => each.name) ?? []);
+  const self = service.metadata.name;
+  const counts = (other: Service) => other.metadata.name !== self && other.metadata.deletionTimestamp === undefined;
+  const dependenciesOf = (name: string): readonly string[] => {
+    const found = name === self ? service : others.named(name);
+    return found === undefined || (found !== service && !counts(found)) ? [] : found.spec.dependsOn.map((each) => each.name);
+  };
+  const cycle = findCycle(self, dependenciesOf);
   if (cycle !== undefined) {
     const index = service.spec.dependsOn.findIndex((each) => each.name === cycle[1]);
     causes.push({ field: `spec.dependsOn[${index}].name`, message: `dependency cycle: ${cycle.join(" → ")}`, reason: "FieldValueInvalid" });
   }
   const mine = portsOf(service.spec);
-  for (const other of byName.values()) {
-    if (other === service || other.spec.workspace !== service.spec.workspace) continue;
+  for (const other of others.inWorkspace(service.spec.workspace)) {
+    if (!counts(other)) continue;
     for (const { port } of portsOf(other.spec)) {
       const index = mine.findIndex((each) => each.port === port);
       if (index < 0) continue;

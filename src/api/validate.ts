@@ -2,14 +2,18 @@ import type { z } from "zod";
 import { apiVersionOf, type KindDefinition } from "./kind.ts";
 import { objectMeta, type ObjectMeta, type StoredObject } from "./meta.ts";
 import { kinds, type KindMap, type KindName } from "./registry.ts";
+import { fieldsAt, issueCauses, unknownField } from "./issue-causes.ts";
 import { invalid, StatusError, type StatusCause } from "./status-error.ts";
 
 /** Bound on an object's JSON, as etcd's default request size in Kubernetes. Bytes. */
 export const objectBytesMax = 1_500_000;
 
+/** metadata as a client sent it, checked; what is the server's own may be in it. */
+export type ParsedMetadata = Partial<ObjectMeta> & { readonly generateName?: string };
+
 /** A manifest checked on its own: defaults filled in, unknown fields refused, metadata still as the client sent it. */
 export interface ParsedObject<K extends KindName> {
-  readonly metadata: Partial<ObjectMeta> & { readonly generateName?: string };
+  readonly metadata: ParsedMetadata;
   /** The object without its metadata: apiVersion, kind, spec, status, root fields. */
   readonly body: Omit<KindMap[K], "metadata">;
 }
@@ -21,33 +25,17 @@ export interface ParsedObject<K extends KindName> {
  */
 export function parseObject<K extends KindName>(kindName: K, raw: unknown, old?: KindMap[K]): ParsedObject<K> {
   const kind = kinds[kindName] as unknown as KindDefinition;
-  const apiVersion = apiVersionOf(kind);
-  if (typeof raw !== "object" || raw === null || Array.isArray(raw)) {
-    throw new StatusError("BadRequest", `Cannot read a ${kindName}: expected an object, found ${raw === null ? "null" : Array.isArray(raw) ? "a list" : typeof raw}`);
-  }
-  refuseForeignKeys(raw, "");
-  const { apiVersion: givenVersion, kind: givenKind, metadata: rawMetadata, spec, status, ...rest } = raw as Record<string, unknown>;
-  const name = nameOf(rawMetadata);
-  if ((givenVersion !== undefined && givenVersion !== apiVersion) || (givenKind !== undefined && givenKind !== kindName)) {
-    throw new StatusError("BadRequest", `Cannot read ${kindName} "${name}": it says apiVersion ${JSON.stringify(givenVersion)} and kind ${JSON.stringify(givenKind)}; expected ${apiVersion} and ${kindName}`);
-  }
-
+  const { name, metadata: rawMetadata, spec, status, rest } = openObject(kind, raw);
   const causes: StatusCause[] = [];
-  const check = (schema: z.ZodType, value: unknown, path: string): unknown => {
-    const result = schema.safeParse(value);
-    if (result.success) return result.data;
-    for (const issue of result.error.issues) causes.push(...causesOf(issue, path));
-    return undefined;
-  };
-  const metadata = check(objectMeta, rawMetadata ?? {}, "metadata") as z.infer<typeof objectMeta> | undefined;
-  const body: Record<string, unknown> = { apiVersion, kind: kindName };
-  if (kind.rootSchema !== undefined) Object.assign(body, check(kind.rootSchema, rest, ""));
-  else for (const field of Object.keys(rest)) causes.push(unknownField(field));
-  if (kind.specSchema !== undefined) body["spec"] = check(kind.specSchema, spec ?? {}, "spec");
-  else if (spec !== undefined) causes.push(unknownField("spec"));
+  const metadata = check(objectMeta, rawMetadata ?? {}, "metadata", causes) as z.infer<typeof objectMeta> | undefined;
+  const body: Record<string, unknown> = { apiVersion: apiVersionOf(kind), kind: kindName };
+  if (kind.rootSchema !== undefined) Object.assign(body, check(kind.rootSchema, rest, "", causes));
+  else for (const field of Object.keys(rest)) causes.push(strayField(kind, field));
+  if (kind.specSchema !== undefined) body["spec"] = check(kind.specSchema, spec ?? {}, "spec", causes);
+  else if (spec !== undefined) causes.push(strayField(kind, "spec"));
   if (status !== undefined && status !== null) {
-    if (kind.statusSchema !== undefined) body["status"] = check(kind.statusSchema, status, "status");
-    else causes.push(unknownField("status"));
+    if (kind.statusSchema !== undefined) body["status"] = check(kind.statusSchema, status, "status", causes);
+    else causes.push(strayField(kind, "status"));
   }
   if (metadata !== undefined) causes.push(...nameCauses(kind, metadata));
   if (causes.length === 0 && kind.validate) {
@@ -58,15 +46,70 @@ export function parseObject<K extends KindName>(kindName: K, raw: unknown, old?:
   return { metadata: withoutNulls(metadata!), body: body as unknown as Omit<KindMap[K], "metadata"> };
 }
 
+/**
+ * Checks the status an object carries and nothing else of it, so that a rule made stricter never keeps a controller from
+ * telling the truth about an older object.
+ * @throws StatusError Invalid, BadRequest, or MethodNotAllowed when the kind has no status
+ */
+export function parseStatus(kindName: KindName, raw: unknown): { readonly metadata: ParsedMetadata; readonly status: unknown } {
+  const kind = kinds[kindName] as unknown as KindDefinition;
+  const { name, metadata: rawMetadata, status: rawStatus } = openObject(kind, raw);
+  if (kind.statusSchema === undefined) throw new StatusError("MethodNotAllowed", `Cannot write the status of ${kindName} "${name}": a ${kindName} has no status`, { kind: kindName, name });
+  const causes: StatusCause[] = [];
+  const metadata = check(objectMeta, rawMetadata ?? {}, "metadata", causes) as z.infer<typeof objectMeta> | undefined;
+  const status = rawStatus === undefined || rawStatus === null ? undefined : check(kind.statusSchema, rawStatus, "status", causes);
+  if (causes.length > 0) throw invalid(kindName, name, causes);
+  return { metadata: withoutNulls(metadata!), status };
+}
+
+interface OpenedObject {
+  /** "" when it has none. */
+  readonly name: string;
+  readonly metadata: unknown;
+  readonly spec: unknown;
+  readonly status: unknown;
+  readonly rest: Readonly<Record<string, unknown>>;
+}
+
+/** Takes an object of the kind apart. @throws StatusError BadRequest when it is none */
+function openObject(kind: KindDefinition, raw: unknown): OpenedObject {
+  const apiVersion = apiVersionOf(kind);
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw)) {
+    throw new StatusError("BadRequest", `Cannot read a ${kind.kind}: expected an object, found ${raw === null ? "null" : Array.isArray(raw) ? "a list" : `a ${typeof raw}`}`);
+  }
+  refuseForeignKeys(raw, "");
+  const { apiVersion: givenVersion, kind: givenKind, metadata, spec, status, ...rest } = raw as Record<string, unknown>;
+  const name = nameOf(metadata);
+  for (const [field, given, expected] of [["apiVersion", givenVersion, apiVersion], ["kind", givenKind, kind.kind]] as const) {
+    if (given !== undefined && given !== expected) throw new StatusError("BadRequest", `Cannot read ${kind.kind} "${name}": its ${field} is ${JSON.stringify(given)}; expected "${expected}"`);
+  }
+  return { name, metadata, spec, status, rest };
+}
+
+/** The value with the schema's defaults; what is wrong with it goes to `causes`. */
+function check(schema: z.ZodType, value: unknown, path: string, causes: StatusCause[]): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  causes.push(...issueCauses(result.error.issues, schema, value, path));
+  return undefined;
+}
+
+/** A field that has no place at the object's root; often it was meant for the spec. */
+function strayField(kind: KindDefinition, field: string): StatusCause {
+  if (fieldsAt(kind.specSchema).includes(field)) return unknownField(field, field, [field], "spec.");
+  return unknownField(field, field, ["metadata", ...(kind.specSchema ? ["spec"] : []), ...(kind.statusSchema ? ["status"] : []), ...fieldsAt(kind.rootSchema)]);
+}
+
 function nameOf(metadata: unknown): string {
-  const name = (metadata as { name?: unknown; generateName?: unknown } | undefined | null)?.name;
+  const name = (metadata as { readonly name?: unknown } | undefined | null)?.name;
   return typeof name === "string" ? name : "";
 }
 
 function nameCauses(kind: KindDefinition, metadata: z.infer<typeof objectMeta>): StatusCause[] {
   const causes: StatusCause[] = [];
-  if (metadata.name === undefined) {
-    if (metadata.generateName === undefined) causes.push({ field: "metadata.name", message: "is required: name or generateName", reason: "FieldValueRequired" });
+  // As in Kubernetes, an empty name is none.
+  if (!metadata.name) {
+    if (!metadata.generateName) causes.push({ field: "metadata.name", message: "is required: name or generateName", reason: "FieldValueRequired" });
   } else {
     const result = kind.nameSchema.safeParse(metadata.name);
     if (!result.success) causes.push({ field: "metadata.name", message: `"${metadata.name}" ${result.error.issues[0]!.message}`, reason: "FieldValueInvalid" });
@@ -89,36 +132,5 @@ export function refuseForeignKeys(value: unknown, path: string, depth = 0): void
 }
 
 function withoutNulls(metadata: z.infer<typeof objectMeta>): ParsedObject<KindName>["metadata"] {
-  return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null && value !== undefined)) as ParsedObject<KindName>["metadata"];
-}
-
-function pathOf(root: string, path: readonly PropertyKey[]): string {
-  let text = root;
-  for (const part of path) text += typeof part === "number" ? `[${part}]` : text === "" ? String(part) : /^[\w-]+$/.test(String(part)) ? `.${String(part)}` : `[${JSON.stringify(String(part))}]`;
-  return text;
-}
-
-function unknownField(field: string): StatusCause {
-  return { field, message: "unknown field", reason: "FieldValueInvalid" };
-}
-
-/** Our words for what zod found. */
-function causesOf(issue: z.core.$ZodIssue, root: string): StatusCause[] {
-  const field = pathOf(root, issue.path) || "(root)";
-  switch (issue.code) {
-    case "unrecognized_keys":
-      return issue.keys.map((key) => unknownField(pathOf(root, [...issue.path, key])));
-    case "invalid_type":
-      return issue.input === undefined && !issue.message.includes("received")
-        ? [{ field, message: `is required: expected ${issue.expected}`, reason: "FieldValueRequired" }]
-        : [{ field, message: issue.message.includes("received undefined") ? `is required: expected ${issue.expected}` : issue.message.replace(/^Invalid input: /, ""), reason: issue.message.includes("received undefined") ? "FieldValueRequired" : "FieldValueTypeInvalid" }];
-    case "invalid_value":
-      return [{ field, message: `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`, reason: "FieldValueNotSupported" }];
-    case "invalid_key":
-      return [{ field, message: issue.issues[0]?.message ?? "has a key that is not allowed", reason: "FieldValueInvalid" }];
-    case "invalid_union":
-      return [{ field, message: "has the wrong type", reason: "FieldValueTypeInvalid" }];
-    default:
-      return [{ field, message: issue.message.replace(/^Invalid input: /, ""), reason: "FieldValueInvalid" }];
-  }
+  return Object.fromEntries(Object.entries(metadata).filter(([field, value]) => value !== null && value !== undefined && !(field === "name" && value === ""))) as ParsedObject<KindName>["metadata"];
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { banOf, cycleAmong, importsOf, sourceFiles } from "./imports.ts";
@@ -63,6 +63,11 @@ describe("source", () => {
     const banned = /^export default |^\s*(export )?(const )?enum |\b(it|describe|test)\.only\(|@ts-ignore|\bTODO\b|\bFIXME\b/m;
     const self = "test/tidy/tidy.test.ts";
     assert.deepEqual(everything.filter((file) => file !== self && banned.test(code(file))), []);
+  });
+  it("is compiled so that Node finds every module", () => {
+    // The compiler leaves an import() as it is in a function that says `using`.
+    const compiled = readdirSync(join(root, "dist"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js") && /import\("\.[^"]*\.ts"\)/.test(code(join("dist", name))));
+    assert.deepEqual(compiled, []);
   });
   it("of the product is rarely longer than 400 lines", () => {
     const long = product.map((file) => [file, code(file).split("\n").length] as const).filter(([, lines]) => lines > 420);

@@ -1,0 +1,60 @@
+import { isDeepStrictEqual } from "node:util";
+
+/** Where `apply` keeps what it last applied, so that the next time it can tell a field taken out from one set by others. */
+export const lastAppliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * The merge patch (RFC 7386) that brings `current` to what `desired` asks for: what desired names is set, what was in
+ * `original` and is not in desired is taken away, everything else stays as it is. Lists are replaced as a whole.
+ * Pure; `{}` when there is nothing to do.
+ * Source: k8s.io/apimachinery/pkg/util/jsonmergepatch, CreateThreeWayJSONMergePatch.
+ * @param original what was applied last; undefined when unknown: then nothing is taken away
+ */
+export function threeWayMerge(original: Fields | undefined, desired: Fields, current: Fields): Fields {
+  const patch: Record<string, unknown> = {};
+  for (const [key, wanted] of Object.entries(desired)) {
+    // A null in a manifest asks for nothing, or for the field to go.
+    if (wanted === null || wanted === undefined) {
+      if (Object.hasOwn(current, key)) patch[key] = null;
+      continue;
+    }
+    const found = own(current, key);
+    if (isFields(wanted) && isFields(found)) {
+      const before = own(original, key);
+      const inner = threeWayMerge(isFields(before) ? before : undefined, wanted, found);
+      if (Object.keys(inner).length > 0) patch[key] = inner;
+    } else if (!isDeepStrictEqual(wanted, found)) patch[key] = withoutNulls(wanted);
+  }
+  for (const key of Object.keys(original ?? {})) {
+    if (!Object.hasOwn(desired, key) && Object.hasOwn(current, key)) patch[key] = null;
+  }
+  return patch;
+}
+
+/** What `apply` last applied to an object; undefined when it never did, or when the note cannot be read. */
+export function lastApplied(object: { readonly metadata: { readonly annotations?: Readonly<Record<string, string>> } }): Fields | undefined {
+  const note = object.metadata.annotations?.[lastAppliedAnnotation];
+  if (note === undefined) return undefined;
+  try {
+    const parsed: unknown = JSON.parse(note);
+    return isFields(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function own(fields: Fields | undefined, key: string): unknown {
+  return fields !== undefined && Object.hasOwn(fields, key) ? fields[key] : undefined;
+}
+
+/** In a patch a null would mean "take away"; in a new object it means nothing. */
+function withoutNulls(value: unknown): unknown {
+  if (!isFields(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== null && each !== undefined).map(([key, each]) => [key, withoutNulls(each)]));
+}

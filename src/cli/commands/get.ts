@@ -1,0 +1,145 @@
+import type { NamespacedName } from "../../base/keys.ts";
+import { kindPaths } from "../../api/paths.ts";
+import type { AnyObject, KindName } from "../../api/registry.ts";
+import { isGone, isNotFound } from "../../api/status-error.ts";
+import type { Table, TableColumn } from "../../api/table.ts";
+import type { HttpStore } from "../../client/http-store.ts";
+import type { WatchEvent } from "../../store/store.ts";
+import { errorLine } from "../error-line.ts";
+import { resourceArgs, resourceName, type Named } from "../kind-words.ts";
+import { listOf, outputFormat, type OutputFormat, type Printable } from "../output.ts";
+import { selectionOf, type SelectorOptions } from "../selector-options.ts";
+import type { Session } from "../session.ts";
+import { tableLines, textTable, type TextTable } from "../table-text.ts";
+import { CliError, ExitError } from "../world.ts";
+
+export interface GetOptions extends SelectorOptions {
+  readonly allNamespaces?: boolean | undefined;
+  readonly output?: string | undefined;
+  readonly watch?: boolean | undefined;
+  /** commander's --no-headers: false when given. */
+  readonly headers?: boolean | undefined;
+  readonly ignoreNotFound?: boolean | undefined;
+}
+
+export async function get(session: Session, args: readonly string[], options: GetOptions): Promise<void> {
+  const { kinds, named } = resourceArgs(args);
+  const format = await outputFormat(options.output);
+  if (named.length > 0 && (options.selector !== undefined || options.allNamespaces === true)) throw new CliError("a name cannot be given together with -l or -A");
+  const store = await session.connect();
+  if (options.watch === true) return await watchKind(session, store, kinds, named, options, format);
+  if (format.type === "object") return await printObjects(session, store, kinds, named, options, format.render);
+  if (named.length > 0) await printNamed(session, store, named, options, format.wide);
+  else await printTables(session, store, kinds, options, format.wide);
+}
+
+export function roomOf({ namespace }: Session, kind: KindName, allNamespaces = false): string | undefined {
+  return kindPaths[kind].namespaced && !allNamespaces ? namespace : undefined;
+}
+
+const refOf = (session: Session, { kind, name }: Named): NamespacedName => ({ namespace: roomOf(session, kind), name });
+
+async function printObjects(session: Session, store: HttpStore, kinds: readonly KindName[], named: readonly Named[], options: GetOptions, render: (value: Printable) => string): Promise<void> {
+  if (named.length === 0) {
+    const lists = await Promise.all(kinds.map((kind) => store.list(kind, selectionOf(roomOf(session, kind, options.allNamespaces), options))));
+    const items = lists.flatMap((list): readonly AnyObject[] => list.items);
+    session.world.stdout.write(render(listOf(items)));
+    return;
+  }
+  const { found, missing } = await readNamed(session, named, options, (each) => store.get(each.kind, refOf(session, each)));
+  if (named.length > 1) session.world.stdout.write(render(listOf(found)));
+  else if (found[0] !== undefined) session.world.stdout.write(render(found[0]));
+  if (missing) throw new ExitError(1);
+}
+
+/** Those that exist; the others are told on stderr, and are missing unless they may be. */
+async function readNamed<T>(session: Session, named: readonly Named[], { ignoreNotFound }: GetOptions, read: (each: Named) => Promise<T>): Promise<{ readonly found: readonly T[]; readonly missing: boolean }> {
+  const found: T[] = [];
+  let missing = false;
+  for (const each of named) {
+    try {
+      found.push(await read(each));
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      if (ignoreNotFound === true) continue;
+      missing = true;
+      session.tell(errorLine(error));
+    }
+  }
+  return { found, missing };
+}
+
+async function printNamed(session: Session, store: HttpStore, named: readonly Named[], options: GetOptions, wide: boolean): Promise<void> {
+  const { found, missing } = await readNamed(session, named, options, async (each) => ({ kind: each.kind, table: await store.getTable(each.kind, refOf(session, each)) }));
+  const kinds = [...new Set(found.map((each) => each.kind))];
+  printTexts(session, options, kinds.map((kind) => {
+    const texts = found.filter((each) => each.kind === kind).map((each) => textTable(each.table, { wide, withNamespace: false, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "" }));
+    return { header: texts[0]!.header, rows: texts.flatMap((each) => each.rows) };
+  }));
+  if (missing) throw new ExitError(1);
+}
+
+async function printTables(session: Session, store: HttpStore, kinds: readonly KindName[], options: GetOptions, wide: boolean): Promise<void> {
+  const tables = await Promise.all(kinds.map((kind) => store.listTable(kind, selectionOf(roomOf(session, kind, options.allNamespaces), options))));
+  const texts = tables.flatMap((table, i): TextTable[] => {
+    const kind = kinds[i]!;
+    return table.rows.length === 0 ? [] : [textTable(table, { wide, withNamespace: options.allNamespaces === true && kindPaths[kind].namespaced, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "" })];
+  });
+  if (texts.length === 0) tellEmpty(session, kinds, options);
+  else printTexts(session, options, texts);
+}
+
+function printTexts(session: Session, { headers }: GetOptions, texts: readonly TextTable[]): void {
+  const { stdout } = session.world;
+  const columns = stdout.isTTY === true ? stdout.columns : undefined;
+  const blocks = texts.map((text) => tableLines(text, { style: session.outStyle, header: headers !== false, columns }).join("\n"));
+  if (blocks.length > 0) session.print(blocks.join("\n\n"));
+}
+
+function tellEmpty(session: Session, kinds: readonly KindName[], { allNamespaces, selector, fieldSelector }: GetOptions): void {
+  const namespaced = kinds.some((kind) => kindPaths[kind].namespaced);
+  session.tell(namespaced && allNamespaces !== true ? `No resources found in ${session.namespace} namespace.` : "No resources found.");
+  if (selector !== undefined || fieldSelector !== undefined) session.tell("Leave the selector out to see all of them.");
+  else if (kinds.every((kind) => kind === "Event")) session.tell("Events are kept for an hour.");
+  else if (namespaced) session.tell(`Apply a manifest with 'vendetta apply -f FILE'${allNamespaces === true ? "" : ", or look into all namespaces with -A"}; 'vendetta quickstart up' has an example.`);
+}
+
+async function watchKind(session: Session, store: HttpStore, kinds: readonly KindName[], named: readonly Named[], options: GetOptions, format: OutputFormat): Promise<void> {
+  const [kind] = kinds;
+  if (kind === undefined || kinds.length > 1 || named.length > 1) throw new CliError("-w watches one kind, or one object of it");
+  const name = named[0]?.name;
+  const base = selectionOf(roomOf(session, kind, options.allNamespaces), options);
+  const selection = name === undefined ? base : { ...base, fields: [...(base.fields ?? []), { path: "metadata.name", equal: true, value: name }] };
+  const printer = format.type === "table" ? tableStream(session, options, format.wide, kind) : undefined;
+  while (!session.signal.aborted) {
+    try {
+      if (printer !== undefined) {
+        const table = await store.listTable(kind, selection);
+        printer(table);
+        for await (const event of store.watchTable(kind, { ...selection, from: table.metadata.resourceVersion }, session.signal)) if (event.type !== "BOOKMARK") printer(event.table);
+      } else if (format.type === "object") {
+        const list = await store.list(kind, selection);
+        for (const object of list.items) session.world.stdout.write(format.render(object));
+        for await (const event of store.watch(kind, { ...selection, from: list.resourceVersion }, session.signal) as AsyncIterable<WatchEvent<AnyObject>>) if (event.type !== "BOOKMARK") session.world.stdout.write(format.render(event.object));
+      }
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+}
+
+/** Prints tables below each other; columns never get narrower, so that they stay aligned. */
+function tableStream(session: Session, { headers, allNamespaces }: GetOptions, wide: boolean, kind: KindName): (table: Table) => void {
+  let columns: readonly TableColumn[] = [];
+  let widths: number[] = [];
+  let headed = headers === false;
+  return (table) => {
+    if (table.columnDefinitions.length > 0) columns = table.columnDefinitions;
+    const { header, rows } = textTable(table, { wide, withNamespace: allNamespaces === true && kindPaths[kind].namespaced, prefix: "" }, columns);
+    if (rows.length === 0) return;
+    const lines = headed ? rows : [header, ...rows];
+    widths = header.map((_, i) => Math.max(widths[i] ?? 0, header[i]!.length, ...lines.map((line) => line[i]?.length ?? 0)));
+    for (const line of lines) session.print(line.map((cell, i) => (i === line.length - 1 ? cell : cell.padEnd(widths[i]!))).join("   ").trimEnd());
+    headed = true;
+  };
+}

@@ -1,0 +1,57 @@
+import { messageOf } from "../../base/errors.ts";
+import { isServing, liveRecord, serve, startServer, stopServer } from "../server-control.ts";
+import { packageVersion } from "../package-info.ts";
+import type { Session } from "../session.ts";
+import { CliError } from "../world.ts";
+
+export async function serverStart(session: Session, { foreground }: { readonly foreground?: boolean | undefined }): Promise<void> {
+  if (foreground === true) return await serve(session);
+  if (await isServing(session.paths, session.world.clock)) {
+    const record = await liveRecord(session.paths);
+    session.print(`The vendetta server is already running${record === undefined ? "" : ` (pid ${record.pid})`}.`);
+    return;
+  }
+  const pid = await startServer(session);
+  session.print(`The vendetta server is running (pid ${pid}).`);
+}
+
+export async function serverRun(session: Session): Promise<void> {
+  await serve(session);
+}
+
+export async function serverStop(session: Session): Promise<void> {
+  const pid = await stopServer(session);
+  session.print(pid === undefined ? "No vendetta server runs." : `The vendetta server (pid ${pid}) has stopped. Workloads keep running; the next server takes them up again.`);
+}
+
+export async function serverStatus(session: Session, { output }: { readonly output?: string | undefined }): Promise<void> {
+  if (output !== undefined && output !== "json") throw new CliError("-o of 'server status' is json");
+  const { paths, world } = session;
+  const record = await liveRecord(paths);
+  let trouble: string | undefined;
+  const running = await isServing(paths, world.clock, session.signal).catch((error: unknown) => {
+    trouble = messageOf(error);
+    return record !== undefined;
+  });
+  const known = running ? record : undefined;
+  if (output === "json") {
+    session.print(JSON.stringify({ running, ...(known === undefined ? {} : { pid: known.pid, version: known.version, startedAt: known.startedAt }), socketPath: known?.socketPath ?? paths.socketPath, home: paths.home, ...(trouble === undefined ? {} : { trouble }) }, undefined, 2));
+    return;
+  }
+  const rows = [
+    ["Server", running ? (trouble ?? "running") : "not running; 'vendetta server start' starts it"],
+    ...(known === undefined ? [] : [["Pid", String(known.pid)], ["Version", known.version === packageVersion() ? known.version : `${known.version} (this command: ${packageVersion()}; restart the server)`], ["Since", known.startedAt]]),
+    ["Socket", known?.socketPath ?? paths.socketPath],
+    ["Home", paths.home],
+    ["Log", `${paths.logDir}/server.log`],
+  ];
+  for (const [label, value] of rows) session.print(`${`${label}:`.padEnd(9)} ${value}`);
+}
+
+export async function version(session: Session): Promise<void> {
+  session.print(`Client: ${packageVersion()}`);
+  // Asking for a version starts nothing.
+  if (!(await isServing(session.paths, session.world.clock))) return session.print("Server: not running");
+  const store = await session.connect();
+  session.print(`Server: ${(await store.version()).gitVersion.replace(/^v/, "")}`);
+}

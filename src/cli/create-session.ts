@@ -1,0 +1,37 @@
+import { homePaths } from "../base/home.ts";
+import { createHttpStore, type HttpStore } from "../client/http-store.ts";
+import { packageVersion } from "./package-info.ts";
+import { isServing, startServer } from "./server-control.ts";
+import type { GlobalOptions, Session } from "./session.ts";
+import { createStyle } from "./style.ts";
+import { CliError, type CliWorld } from "./world.ts";
+
+export function createSession(world: CliWorld, { namespace, color }: GlobalOptions, signal: AbortSignal): Session {
+  const paths = homePaths(world.env);
+  let store: HttpStore | undefined;
+  const coloured = (out: { readonly isTTY?: boolean | undefined }) => color !== false && out.isTTY === true && !world.env["NO_COLOR"] && world.env["TERM"] !== "dumb";
+  const session: Session = {
+    world,
+    paths,
+    namespace: namespace ?? "default",
+    namespaceGiven: namespace !== undefined,
+    signal,
+    outStyle: createStyle(coloured(world.stdout)),
+    errStyle: createStyle(coloured(world.stderr)),
+    print: (text) => void world.stdout.write(`${text}\n`),
+    tell: (text) => void world.stderr.write(`${text}\n`),
+    async connect() {
+      if (store !== undefined) return store;
+      if (!(await isServing(paths, world.clock))) {
+        if (world.env["VENDETTA_NO_AUTOSTART"] === "1") throw new CliError(`No vendetta server runs for ${paths.home}; run 'vendetta server start'`);
+        session.tell("No vendetta server runs yet: starting it …");
+        await startServer(session);
+      }
+      return (store = createHttpStore({ socketPath: paths.socketPath, clock: world.clock, userAgent: `vendetta/${packageVersion()}` }));
+    },
+    async close() {
+      await store?.close();
+    },
+  };
+  return session;
+}

@@ -1,0 +1,33 @@
+import type { Event } from "../api/event.ts";
+import { humanDuration } from "../api/human-duration.ts";
+import { cellText, type TextTable } from "./table-text.ts";
+
+export function eventTime(event: Event): string {
+  return event.lastTimestamp ?? event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
+}
+
+export function byTime(events: readonly Event[]): readonly Event[] {
+  return [...events].sort((a, b) => Date.parse(eventTime(a)) - Date.parse(eventTime(b)));
+}
+
+export interface EventColumns {
+  readonly namespace: boolean;
+  readonly object: boolean;
+}
+
+export function eventTable(events: readonly Event[], nowMs: number, { namespace, object }: EventColumns): TextTable {
+  return {
+    header: [...(namespace ? ["NAMESPACE"] : []), "LAST SEEN", "TYPE", "REASON", ...(object ? ["OBJECT"] : []), "MESSAGE"],
+    rows: events.map((event) => {
+      const times = (event.count ?? 1) > 1 ? ` (x${event.count})` : "";
+      return [
+        ...(namespace ? [cellText(event.metadata.namespace)] : []),
+        humanDuration(nowMs - Date.parse(eventTime(event))) + times,
+        cellText(event.type),
+        cellText(event.reason),
+        ...(object ? [cellText(`${event.involvedObject.kind?.toLowerCase() ?? ""}/${event.involvedObject.name ?? ""}`)] : []),
+        cellText(event.message),
+      ];
+    }),
+  };
+}

@@ -1,0 +1,47 @@
+import { findCondition, type Condition } from "../api/conditions.ts";
+import type { AnyObject } from "../api/registry.ts";
+
+/** Where an object stands on its way to what was asked of it. */
+export interface Verdict {
+  readonly done: boolean;
+  /** One word or two: a phase, "NotFound". */
+  readonly state: string;
+  /** Why it is not done; "" when nothing is known. */
+  readonly message: string;
+}
+
+interface Observed {
+  readonly observedGeneration?: number | undefined;
+  readonly conditions?: readonly Condition[] | undefined;
+  readonly phase?: string | undefined;
+}
+
+function observedOf(object: AnyObject): Observed {
+  return ("status" in object ? (object.status as Observed | undefined) : undefined) ?? {};
+}
+
+/** Whether an object is as its spec wishes: Ready, or ended or stopped where that is what was asked for. */
+export function settled(object: AnyObject | undefined): Verdict {
+  if (object === undefined) return { done: false, state: "NotFound", message: "does not exist" };
+  if (object.metadata.deletionTimestamp !== undefined) return { done: false, state: "Deleting", message: "is being deleted" };
+  if (object.kind === "Namespace" || object.kind === "Event") return { done: true, state: "Active", message: "" };
+  const { observedGeneration = 0, conditions, phase } = observedOf(object);
+  const ready = findCondition(conditions, "Ready");
+  const state = phase ?? (ready?.status === "True" ? "Ready" : "Pending");
+  if (observedGeneration < object.metadata.generation) return { done: false, state, message: ready === undefined ? "has not been looked at yet" : "its latest change has not been acted on yet" };
+  if (object.kind === "Workspace" && object.spec.state === "Stopped") return { done: phase === "Stopped", state, message: phase === "Stopped" ? "" : (ready?.message ?? "") };
+  const done = ready?.status === "True" || (object.kind === "Service" && phase === "Completed");
+  return { done, state, message: done ? "" : (ready?.message ?? "has no condition Ready yet") };
+}
+
+/** Whether a condition has the wished status, of the generation that is wished now. */
+export function hasCondition(object: AnyObject | undefined, type: string, status: string): Verdict {
+  if (object === undefined) return { done: false, state: "NotFound", message: "does not exist" };
+  const { observedGeneration, conditions, phase } = observedOf(object);
+  const found = conditions?.find((each) => each.type.toLowerCase() === type.toLowerCase());
+  const generation = found?.observedGeneration ?? observedGeneration;
+  const current = generation === undefined || generation >= object.metadata.generation;
+  const done = current && found?.status.toLowerCase() === status.toLowerCase();
+  const message = done ? "" : found === undefined ? `has no condition ${type}` : !current ? "its latest change has not been acted on yet" : found.message;
+  return { done, state: phase ?? found?.status ?? "Pending", message };
+}

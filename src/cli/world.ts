@@ -1,0 +1,47 @@
+import type { Readable, Writable } from "node:stream";
+import type { Clock } from "../base/clock.ts";
+import type { Environment, HomePaths } from "../base/home.ts";
+
+/** A stream that may be a terminal: process.stdout, process.stderr, or a test's. */
+export type Output = Pick<Writable, "write" | "on" | "off"> & { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined };
+
+export interface RunServerOptions {
+  /** Aborts when the server is to stop (SIGTERM, SIGINT). */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly env: Environment;
+  readonly version: string;
+  /** To be called, and awaited, once: when the store is open and locked and the socket is listened on. */
+  readonly onListening: () => Promise<void>;
+}
+
+/** Serves a home until the signal aborts; resolves when everything it began has ended. Logs to stdout, one JSON object a line. */
+export type RunServer = (paths: HomePaths, options: RunServerOptions) => Promise<void>;
+
+/** Everything of the world that the command line touches. */
+export interface CliWorld {
+  readonly env: Environment;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly stdin: Readable;
+  readonly clock: Clock;
+  /** Loads the server only when called: no other command may pay for it. */
+  readonly runServer: RunServer;
+  /** Ends the command. Absent: SIGINT and SIGTERM of this process do. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Something a user can do something about. Printed as `error: <message>`, exit code 1. */
+export class CliError extends Error {
+  override readonly name: string = "CliError";
+}
+
+/** The command has said all there is to say; only the exit code is left. */
+export class ExitError extends Error {
+  override readonly name = "ExitError";
+  readonly exitCode: number;
+  constructor(exitCode: number) {
+    super(`exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}

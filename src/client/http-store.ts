@@ -1,0 +1,146 @@
+import type { Readable } from "node:stream";
+import type { NamespacedName } from "../base/keys.ts";
+import { collectionPath, objectPath } from "../api/paths.ts";
+import type { KindMap, KindName } from "../api/registry.ts";
+import type { Table } from "../api/table.ts";
+import type { ListOptions, ListResult, Patch, Selection, Store, WatchEvent, WatchOptions, WriteOptions } from "../store/store.ts";
+import { deepFreeze } from "./deep-freeze.ts";
+import { createHttpClient, type HttpClientOptions, type HttpRequest } from "./http-client.ts";
+import { fieldSelectorText, labelSelectorText } from "./selector-text.ts";
+import type { WatchStreamOptions, WireEvent } from "./watch-stream.ts";
+
+const tableAccept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+
+/** Which part of an object a table's rows carry. Default Metadata. */
+export interface TableWish {
+  readonly includeObject?: "None" | "Metadata" | "Object" | undefined;
+}
+
+export type TableEvent = { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly table: Table } | { readonly type: "BOOKMARK"; readonly resourceVersion: string };
+
+export interface ServiceLogOptions {
+  readonly follow?: boolean | undefined;
+  readonly tailLines?: number | undefined;
+  readonly previous?: boolean | undefined;
+}
+
+export interface ServerVersion {
+  readonly gitVersion: string;
+  readonly major: string;
+  readonly minor: string;
+  readonly platform: string;
+}
+
+/** The Store of a server, and what only a server has. All waits but streams are bounded by 30 s. */
+export interface HttpStore extends Store {
+  /** The objects as the server would print them. */
+  listTable(kind: KindName, options?: ListOptions & TableWish): Promise<Table>;
+  /** One object as a table of one row. @throws NotFound */
+  getTable(kind: KindName, ref: NamespacedName, options?: TableWish): Promise<Table>;
+  /** As `watch`, each event as a table of one row. The first event of each connection has the columns. */
+  watchTable(kind: KindName, options: WatchOptions & TableWish, signal: AbortSignal): AsyncIterable<TableEvent>;
+  /** The bytes of a Service's log. The caller reads or destroys it; `signal` ends it. @throws NotFound */
+  logs(ref: NamespacedName, options?: ServiceLogOptions, signal?: AbortSignal): Promise<Readable>;
+  version(): Promise<ServerVersion>;
+  /** Closes idle connections. A store left open holds no process back. */
+  close(): Promise<void>;
+}
+
+export function createHttpStore(options: HttpClientOptions): HttpStore {
+  const { clock, socketPath } = options;
+  const client = createHttpClient(options);
+  const object = async <K extends KindName>(request: HttpRequest) => deepFreeze((await client.json(request)) as KindMap[K]);
+
+  const listRaw = async (kind: KindName, selection: ListOptions & TableWish, accept?: string) => {
+    const query = selectionQuery(selection);
+    if (selection.limit !== undefined) query.set("limit", String(selection.limit));
+    if (selection.continue !== undefined) query.set("continue", selection.continue);
+    if (selection.includeObject !== undefined) query.set("includeObject", selection.includeObject);
+    return await client.json({ method: "GET", path: collectionPath(kind, selection.namespace), query, headers: accept === undefined ? undefined : { accept } });
+  };
+
+  const watchRaw = (kind: KindName, selection: WatchOptions & TableWish, accept: string, signal: AbortSignal): AsyncGenerator<WireEvent> => {
+    const query = selectionQuery(selection);
+    if (selection.includeObject !== undefined) query.set("includeObject", selection.includeObject);
+    // "From now" means from this call, not from the first read; and a version is needed to go on from when a connection ends.
+    const from = selection.from === undefined ? listRaw(kind, { namespace: selection.namespace, limit: 1 }).then((list) => (list as WireList).metadata.resourceVersion) : Promise.resolve(selection.from);
+    from.catch(() => undefined);
+    return lazyWatchStream({ client, clock, socketPath, path: collectionPath(kind, selection.namespace), query, accept, from }, signal);
+  };
+
+  const write = <K extends KindName>(method: "POST" | "PUT", kind: K, body: { readonly metadata: { readonly namespace?: string; readonly name?: string } }, options: WriteOptions | undefined, subresource?: string) => {
+    const { namespace, name } = body.metadata;
+    const path = method === "POST" ? collectionPath(kind, namespace) : objectPath(kind, { namespace, name: name ?? "" }, subresource);
+    return object<K>({ method, path, query: writeQuery(options), body });
+  };
+
+  return {
+    get: (kind, ref) => object<typeof kind>({ method: "GET", path: objectPath(kind, ref) }),
+    async list<K extends KindName>(kind: K, selection: ListOptions = {}): Promise<ListResult<KindMap[K]>> {
+      const { metadata, items } = (await listRaw(kind, selection)) as WireList;
+      return {
+        items: deepFreeze(items as KindMap[K][]),
+        resourceVersion: metadata.resourceVersion,
+        ...(metadata.continue === undefined ? {} : { continue: metadata.continue }),
+        ...(metadata.remainingItemCount === undefined ? {} : { remainingItemCount: metadata.remainingItemCount }),
+      };
+    },
+    create: (kind, body, options) => write("POST", kind, body, options),
+    update: (kind, body, options) => write("PUT", kind, body, options),
+    updateStatus: (kind, body, options) => write("PUT", kind, body, options, "status"),
+    patch: (kind, ref, patch, options) =>
+      object<typeof kind>({ method: "PATCH", path: objectPath(kind, ref, options?.subresource), query: writeQuery(options), body: patch.patch, headers: { "content-type": patchTypes[patch.type] } }),
+    delete: (kind, ref, preconditions, options) =>
+      object<typeof kind>({ method: "DELETE", path: objectPath(kind, ref), query: writeQuery(options), body: { apiVersion: "v1", kind: "DeleteOptions", preconditions }, headers: { prefer: "return=representation" } }),
+    watch: <K extends KindName>(kind: K, selection: WatchOptions, signal: AbortSignal) =>
+      mapped(watchRaw(kind, selection, "application/json", signal), (event): WatchEvent<KindMap[K]> =>
+        event.type === "BOOKMARK" ? bookmarkOf(event) : { type: event.type, object: deepFreeze(event.object as unknown as KindMap[K]) },
+      ),
+    listTable: async (kind, selection = {}) => (await listRaw(kind, selection, tableAccept)) as Table,
+    getTable: async (kind, ref, { includeObject } = {}) =>
+      (await client.json({ method: "GET", path: objectPath(kind, ref), query: includeObject === undefined ? undefined : new URLSearchParams({ includeObject }), headers: { accept: tableAccept } })) as Table,
+    watchTable: (kind, selection, signal) =>
+      mapped(watchRaw(kind, selection, tableAccept, signal), (event): TableEvent => (event.type === "BOOKMARK" ? bookmarkOf(event) : { type: event.type, table: event.object as unknown as Table })),
+    async logs(ref, { follow, tailLines, previous } = {}, signal) {
+      const query = new URLSearchParams();
+      if (follow === true) query.set("follow", "true");
+      if (tailLines !== undefined) query.set("tailLines", String(tailLines));
+      if (previous === true) query.set("previous", "true");
+      return await client.stream({ method: "GET", path: objectPath("Service", ref, "log"), query, headers: { accept: "text/plain, */*" } }, signal);
+    },
+    version: async () => (await client.json({ method: "GET", path: "/version" })) as ServerVersion,
+    close: () => Promise.resolve(client.close()),
+  };
+}
+
+/** Loaded when first used: most commands never watch, and their start-up time is measured. */
+async function* lazyWatchStream(options: WatchStreamOptions, signal: AbortSignal): AsyncGenerator<WireEvent> {
+  const { watchStream } = await import("./watch-stream.ts");
+  yield* watchStream(options, signal);
+}
+
+interface WireList {
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number };
+  readonly items: readonly unknown[];
+}
+
+function bookmarkOf(event: WireEvent): { readonly type: "BOOKMARK"; readonly resourceVersion: string } {
+  return { type: "BOOKMARK", resourceVersion: event.object.metadata.resourceVersion ?? "" };
+}
+
+async function* mapped<T, R>(events: AsyncIterable<T>, change: (event: T) => R): AsyncGenerator<R> {
+  for await (const event of events) yield change(event);
+}
+
+const patchTypes: { readonly [T in Patch["type"]]: string } = { merge: "application/merge-patch+json", json: "application/json-patch+json" };
+
+function selectionQuery({ labels, fields }: Selection): URLSearchParams {
+  const query = new URLSearchParams();
+  if (labels !== undefined && labels.length > 0) query.set("labelSelector", labelSelectorText(labels));
+  if (fields !== undefined && fields.length > 0) query.set("fieldSelector", fieldSelectorText(fields));
+  return query;
+}
+
+function writeQuery(options: WriteOptions | undefined): URLSearchParams | undefined {
+  return options?.dryRun === true ? new URLSearchParams({ dryRun: "All" }) : undefined;
+}

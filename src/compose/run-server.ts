@@ -1,0 +1,137 @@
+import { createEngineWatch } from "../../controllers/engine-watch.ts";
+import { createInstances } from "../../controllers/instances.ts";
+import { createNodeReconciler } from "../../controllers/node/controller.ts";
+import { createBackgroundProber } from "../../controllers/service/background-prober.ts";
+import { createServiceReconciler, serviceIndexes } from "../../controllers/service/controller.ts";
+import { createSupervisors } from "../../controllers/service/exec-supervisor.ts";
+import { createWorkspaceReconciler } from "../../controllers/workspace/controller.ts";
+import type { Environment, HomePaths } from "../base/home.ts";
+import type { Clock } from "../base/clock.ts";
+import { keyOf } from "../base/keys.ts";
+import type { Logger } from "../base/log.ts";
+import { systemRandom as random } from "../base/system.ts";
+import { createController, type Controller } from "../runtime/controller.ts";
+import { createEventExpiry } from "../runtime/event-expiry.ts";
+import { createEventRecorder } from "../runtime/event-recorder.ts";
+import { createInformer } from "../runtime/informer.ts";
+import { createManager } from "../runtime/manager.ts";
+import { createNamespaceReconciler } from "../runtime/namespace-lifecycle.ts";
+import { createOwnWrites } from "../runtime/own-writes.ts";
+import { createOwnerGarbage } from "../runtime/owner-garbage.ts";
+import type { Runnable } from "../runtime/runnable.ts";
+import { createApp } from "../server/app.ts";
+import { listen } from "../server/listener.ts";
+import { openFileStore, type FileStore } from "../store/file-store.ts";
+import { createForwarder } from "../transports/forwarder.ts";
+import { registerLocalNode } from "./first-node.ts";
+import { createLocalMachines } from "./local-machines.ts";
+import { createPinoLogger } from "./pino-logger.ts";
+import { createServiceLogs } from "./service-logs.ts";
+
+export interface ServerOptions {
+  /** Aborts when the server is to stop. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly env: Environment;
+  readonly version: string;
+  /** Awaited once the store is open and the socket is listened on. */
+  readonly onListening: () => Promise<void>;
+}
+
+/** Store, loops and API of one home, until the signal aborts; then everything it began has ended, and workloads go on. */
+export async function runServer(paths: HomePaths, options: ServerOptions): Promise<void> {
+  const log = createPinoLogger(options.env["VENDETTA_LOG_LEVEL"] ?? "info");
+  const store = await openFileStore({ dir: paths.storeDir, clock: options.clock, random, log });
+  try {
+    await serve(paths, options, store, log);
+  } finally {
+    await store.close();
+  }
+}
+
+async function serve(paths: HomePaths, { signal, clock, env, version, onListening }: ServerOptions, store: FileStore, log: Logger): Promise<void> {
+  const cluster = await clusterId(store);
+  await registerLocalNode(store, env);
+
+  const common = { store, clock, random, log };
+  const informers = {
+    Namespace: createInformer("Namespace", common),
+    Node: createInformer("Node", common),
+    Workspace: createInformer("Workspace", { ...common, indexes: { uid: (workspace) => [workspace.metadata.uid] } }),
+    Service: createInformer("Service", { ...common, indexes: serviceIndexes }),
+  };
+  const nodes = informers.Node.lister;
+  const workspaces = informers.Workspace.lister;
+  const services = informers.Service.lister;
+
+  const recorder = createEventRecorder({ ...common, component: "vendetta" });
+  const machines = createLocalMachines({ clock, dir: paths.home });
+  const supervisors = createSupervisors({ clock, log });
+  const prober = createBackgroundProber({ clock, log });
+  const forwards = createForwarder({ clock, log });
+  const parts = { cluster, store: createOwnWrites(store, informers, clock), nodes, workspaces, services, machines, instances: createInstances(), supervisors, prober, forwards, recorder, clock };
+
+  const control = { informers, clock, random, log };
+  const workspaceController = createController(createWorkspaceReconciler(parts), control);
+  const serviceController = createController(createServiceReconciler(parts), control);
+  const wakeService = wakeByUid(serviceController, (uid) => services.byIndex("uid", uid));
+  supervisors.onHint((_, uid) => wakeService(uid));
+  prober.onChange(wakeService);
+
+  const manager = createManager({ clock, log });
+  let ready = false;
+  manager.add(
+    ...Object.values(informers),
+    recorder,
+    createEngineWatch({ cluster, store, nodes, workspaces, machines, recorder, wake: workspaceController.enqueue, clock, log }),
+    createController(createNodeReconciler(parts), control),
+    workspaceController,
+    serviceController,
+    createController(createNamespaceReconciler({ store: { ...parts.store, list: store.list.bind(store), delete: store.delete.bind(store) }, namespaces: informers.Namespace.lister }), control),
+    createOwnerGarbage({ store, informers: [informers.Workspace, informers.Service, informers.Node] as never, clock, log }),
+    createEventExpiry({ store, clock, log }),
+    {
+      name: "api",
+      phase: "edge",
+      async run(stop, isReady) {
+        const health = [{ name: "controllers", live: false, check: () => (ready ? undefined : "starting") }];
+        const logs = createServiceLogs({ store, nodes, workspaces, machines, instances: parts.instances, supervisors });
+        const listener = await listen({ app: createApp({ store, clock, log, version, health, logs }), socketPath: paths.socketPath, log, clock });
+        await onListening();
+        log.info("listening", { socket: paths.socketPath, cluster });
+        isReady();
+        await aborted(stop);
+        await listener.close();
+      },
+    } satisfies Runnable,
+  );
+  try {
+    await manager.run(signal, () => (ready = true));
+  } finally {
+    ready = false;
+    await prober.close();
+    await supervisors.close();
+    await forwards.close();
+    await machines.close();
+  }
+}
+
+/** Lives and dies with the store, and needs no file of its own. */
+async function clusterId(store: FileStore): Promise<string> {
+  const { metadata } = await store.get("Namespace", { name: "default" });
+  return metadata.uid.replaceAll("-", "").slice(0, 12);
+}
+
+function wakeByUid(controller: Controller, find: (uid: string) => readonly Parameters<typeof keyOf>[0][]): (uid: string) => void {
+  return (uid) => {
+    for (const object of find(uid)) controller.enqueue(keyOf(object));
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+

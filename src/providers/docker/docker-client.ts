@@ -1,0 +1,83 @@
+import { Agent } from "node:http";
+import type { Duplex } from "node:stream";
+import Docker, { type DockerOptions } from "dockerode";
+import { timeoutSignal, type Clock } from "../../base/clock.ts";
+import { codeOf, messageOf } from "../../base/errors.ts";
+import type { Transport } from "../../transports/transport.ts";
+import { ProviderError } from "../provider.ts";
+
+const dialTimeoutMs = 10_000;
+/** Idle connections to the engine kept for the next request. */
+const idleSocketsMax = 4;
+
+/** A dockerode that reaches the engine over the transport's own streams, wherever that engine is. */
+export function createDockerClient({ transport, clock, socketPath }: { readonly transport: Transport; readonly clock: Clock; readonly socketPath: string }): Docker {
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: idleSocketsMax });
+  // Node's types know only the synchronous form; the callback form is documented beside it (http.Agent, "createConnection").
+  agent.createConnection = ((_options: unknown, done: (error: Error | null, stream?: Duplex) => void) => {
+    const bound = timeoutSignal(clock, dialTimeoutMs, `connecting to the Docker engine at ${socketPath}`);
+    transport
+      .dial({ socketPath }, bound.signal)
+      .then((stream) => done(null, stream), (error: unknown) => done(error as Error))
+      .finally(() => bound[Symbol.dispose]());
+    return undefined;
+  }) as unknown as Agent["createConnection"];
+  // The host only fills the Host header; the agent decides where the bytes go.
+  const options: DockerOptions & { readonly agent: Agent } = { host: "docker", port: 80, protocol: "http", agent };
+  return new Docker(options);
+}
+
+/** HTTP status of an engine's refusal, when it is one. */
+export function statusOf(error: unknown): number | undefined {
+  const status = (error as { statusCode?: unknown } | undefined)?.statusCode;
+  return typeof status === "number" ? status : undefined;
+}
+
+/** What the engine itself said, without dockerode's wrapping. */
+export function engineMessage(error: unknown): string {
+  const json = (error as { json?: { message?: unknown } } | undefined)?.json;
+  const text = typeof json?.message === "string" ? json.message : messageOf(error);
+  return text.replace(/^Error response from daemon: /, "").trim();
+}
+
+/** Calls the engine, turning every failure into a ProviderError. Aborts reject with the signal's reason. */
+export async function callEngine<T>(socketPath: string, signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+  signal?.throwIfAborted();
+  try {
+    return await call();
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (error instanceof ProviderError) throw error;
+    const status = statusOf(error);
+    if (status === undefined) throw new ProviderError("EngineUnreachable", `the Docker engine at ${socketPath} does not answer: ${reasonOf(error)}`, true, { cause: error });
+    throw asProviderError(status, engineMessage(error), error);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const cause = (error as { cause?: unknown }).cause;
+  switch (codeOf(error) ?? codeOf(cause)) {
+    case "ENOENT":
+      return "there is no such socket; is Docker installed and started?";
+    case "ECONNREFUSED":
+      return "connection refused; start it ('systemctl start docker')";
+    case "EACCES":
+      return "permission denied; add your user to the group 'docker' and log in again";
+    default:
+      return messageOf(error);
+  }
+}
+
+/** The engine tells causes only in prose; these are the ones that somebody can do something about. */
+function asProviderError(status: number, message: string, cause: unknown): ProviderError {
+  const port = /(?:Bind for|listen tcp4?|listen tcp) [\d.]*:?(\d+)?.*(?:port is already allocated|address already in use)/.exec(message);
+  const made = (reason: string, text: string, retriable: boolean) => new ProviderError(reason, text, retriable, { cause });
+  if (/port is already allocated|address already in use/.test(message)) return made("PortInUse", `a node port is already in use${port?.[1] === undefined ? "" : ` (${port[1]})`}: ${message}`, true);
+  if (/bind source path does not exist/.test(message)) return made("MountSourceMissing", `${message.replace(/^invalid mount config for type "bind": /, "")}; make it on the node or correct spec.mounts`, true);
+  if (/docker-init.*(not found|no such file)/i.test(message)) return made("InitMissing", `docker-init is missing on the node, which comes with the engine (Debian: package docker.io or tini): ${message}`, true);
+  if (/executable file not found|no such file or directory: unknown/.test(message)) return made("CommandNotFound", message, true);
+  if (status === 404) return made("NotFound", message, true);
+  if (status === 409 && /is not running|is paused/.test(message)) return made("NotRunning", message, true);
+  if (status === 400) return made("InvalidSpec", message, false);
+  return made(status === 409 ? "Conflict" : "EngineError", message, true);
+}

@@ -1,0 +1,60 @@
+import type Docker from "dockerode";
+import { ProviderError, type Progress } from "../provider.ts";
+import { callEngine } from "./docker-client.ts";
+
+interface PullEvent {
+  readonly id?: string;
+  readonly status?: string;
+  readonly error?: string;
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+}
+
+/** Fetches an image. @throws ProviderError ImageNotFound or ImagePullFailed, with the registry's own words and the next step */
+export async function pullImage(docker: Docker, socketPath: string, image: string, progress: Progress, signal: AbortSignal): Promise<void> {
+  progress(`pulling ${image}`);
+  let stream: NodeJS.ReadableStream;
+  try {
+    stream = await callEngine(socketPath, signal, () => docker.pull(withTag(image), { abortSignal: signal }) as Promise<NodeJS.ReadableStream>);
+  } catch (error) {
+    if (signal.aborted || (error instanceof ProviderError && error.reason === "EngineUnreachable")) throw error;
+    throw pullError(image, error instanceof Error ? error.message : String(error), error);
+  }
+  const layers = new Map<string, { readonly current: number; readonly total: number }>();
+  const cancel = () => (stream as unknown as { destroy(): void }).destroy();
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      docker.modem.followProgress(
+        stream,
+        (error) => (error ? reject(error) : resolve()),
+        (event: PullEvent) => {
+          const { current, total } = event.progressDetail ?? {};
+          if (event.id === undefined || current === undefined || total === undefined || event.status !== "Downloading") return;
+          layers.set(event.id, { current, total });
+          const sum = (part: "current" | "total") => Math.round([...layers.values()].reduce((all, layer) => all + layer[part], 0) / 2 ** 20);
+          progress(`pulling ${image}: ${sum("current")} of ${sum("total")} MiB`);
+        },
+      );
+      stream.once("close", () => signal.aborted && reject(signal.reason as Error));
+    });
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw pullError(image, error instanceof Error ? error.message : String(error), error);
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+/** Without a tag the engine would fetch every one there is. */
+function withTag(image: string): string {
+  const last = image.slice(image.lastIndexOf("/") + 1);
+  return last.includes(":") || last.includes("@") ? image : `${image}:latest`;
+}
+
+function pullError(image: string, said: string, cause: unknown): ProviderError {
+  const words = said.replace(/^\(HTTP code \d+\) [^-]*- /, "").trim();
+  if (/not found|manifest unknown|does not exist|denied/i.test(words) && !/no such host|lookup/.test(words)) {
+    return new ProviderError("ImageNotFound", `image ${image} cannot be had: ${words}; check its name, or 'docker login' on the node if it is private`, true, { cause });
+  }
+  return new ProviderError("ImagePullFailed", `image ${image} could not be pulled: ${words}; is the registry reachable from the node? An image that is already there is used with imagePullPolicy: Never`, true, { cause });
+}

@@ -1,0 +1,161 @@
+import type { Duplex } from "node:stream";
+import { z } from "zod";
+import type { Clock } from "../../base/clock.ts";
+import { codeOf, messageOf } from "../../base/errors.ts";
+import { TransportError, type Transport } from "../../transports/transport.ts";
+import { instanceId, ProviderError, type Instance, type InstanceSpec, type Provider, type ProviderProbe } from "../provider.ts";
+import { endProcessesScript, instanceMark, probeScript } from "./host-scripts.ts";
+
+export interface HostProviderParts {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  /** Directory on the transport's machine that holds one directory an instance. Absolute. */
+  readonly dir: string;
+}
+
+const fileBytesMax = 1024 * 1024;
+const commandTimeoutMs = 10_000;
+
+/** What `instance.json` holds: written last, so that a directory without it is a half-made instance. */
+const record = z.object({
+  owner: z.object({ cluster: z.string(), uid: z.string(), namespace: z.string(), name: z.string() }),
+  generation: z.number(),
+  specHash: z.string(),
+  env: z.record(z.string(), z.string()),
+  workingDir: z.string().optional(),
+});
+type InstanceRecord = z.infer<typeof record>;
+
+/**
+ * Plain processes of the machine, with no isolation: an instance is a directory, and whatever carries its mark in the
+ * environment. `running` is a note in that directory that names the boot of the machine it was made in.
+ */
+export function createHostProvider({ transport, clock, dir }: HostProviderParts): Provider {
+  const home = (id: string) => `${dir}/${id}`;
+  const files = transport.files;
+
+  const readText = async (path: string): Promise<string | undefined> => {
+    try {
+      return Buffer.from(await files.read(path, fileBytesMax)).toString("utf8");
+    } catch (error) {
+      if (codeOf((error as TransportError).cause) === "ENOENT") return undefined;
+      throw unreachable(error);
+    }
+  };
+  const bootId = async () => (await readText("/proc/sys/kernel/random/boot_id"))?.trim() ?? "";
+
+  const load = async (id: string): Promise<InstanceRecord | undefined> => {
+    const text = await readText(`${home(id)}/instance.json`);
+    return text === undefined ? undefined : record.parse(JSON.parse(text));
+  };
+  const started = async (id: string): Promise<string | undefined> => {
+    const [boot, startId] = (await readText(`${home(id)}/started`))?.trim().split(" ") ?? [];
+    return boot !== undefined && startId !== undefined && boot === (await bootId()) ? startId : undefined;
+  };
+  const exists = async (id: string) => (await files.list(dir).catch((error: unknown) => Promise.reject(unreachable(error)))).includes(id);
+
+  const inspect = async (id: string): Promise<Instance | undefined> => {
+    let found: InstanceRecord | undefined;
+    try {
+      found = await load(id);
+    } catch (error) {
+      if (error instanceof ProviderError) throw error;
+      return broken(id, home(id), `its record cannot be read: ${messageOf(error)}`);
+    }
+    if (found === undefined) return (await exists(id)) ? broken(id, home(id), "its creation was cut off") : undefined;
+    const startId = await started(id);
+    return {
+      id, owner: found.owner, generation: found.generation, specHash: found.specHash,
+      state: startId === undefined ? ((await readText(`${home(id)}/started`)) === undefined ? "created" : "stopped") : "running",
+      startId, startedAt: startId === undefined ? undefined : new Date(Number(startId)).toISOString(), exitCode: undefined, outOfMemory: false,
+      address: startId === undefined ? undefined : "127.0.0.1", ports: [], runDir: `${home(id)}/run`, problems: [],
+    };
+  };
+
+  const endProcesses = async (id: string, graceSeconds: number, signal: AbortSignal) => {
+    const timeoutMs = graceSeconds * 1000 + commandTimeoutMs;
+    const { code, stderr } = await transport.run(["sh", "-c", endProcessesScript, "sh", id, String(graceSeconds)], { timeoutMs, signal });
+    if (code !== 0) throw new ProviderError("StopFailed", `processes of ${id} cannot be ended: ${stderr.trim().slice(0, 300)}`, true);
+  };
+
+  return {
+    name: "host",
+    features: { publishesPorts: false, sharesNodeNetwork: true, images: false, limits: false, isolation: "none" },
+    probe: (signal) => probe(transport, signal),
+    inspect,
+    async list(cluster) {
+      const names = await files.list(dir).catch((error: unknown) => Promise.reject(unreachable(error)));
+      const found = await Promise.all(names.filter((name) => name.startsWith(`vendetta-${cluster}-`)).map(inspect));
+      return found.filter((each) => each !== undefined);
+    },
+    async create(spec) {
+      refuseWhatNeedsIsolation(spec);
+      const id = instanceId(spec.owner);
+      if ((await load(id)) !== undefined) return;
+      await files.mkdir(`${home(id)}/work`, 0o755);
+      await files.mkdir(`${home(id)}/run`);
+      const { owner, generation, specHash, env, workingDir } = spec;
+      await files.write(`${home(id)}/instance.json`, JSON.stringify({ owner, generation, specHash, env, workingDir } satisfies InstanceRecord & { workingDir: unknown }));
+    },
+    async start(id) {
+      if ((await load(id)) === undefined) throw new ProviderError("NotFound", `there is no instance ${id}`, true);
+      if ((await started(id)) === undefined) await files.write(`${home(id)}/started`, `${await bootId()} ${clock.now()}\n`);
+    },
+    async stop(id, graceSeconds, signal) {
+      await endProcesses(id, graceSeconds, signal);
+      if ((await readText(`${home(id)}/started`)) !== undefined) await files.write(`${home(id)}/started`, "stopped\n");
+    },
+    async destroy(id, _options, signal) {
+      await endProcesses(id, 0, signal);
+      await files.remove(home(id));
+    },
+    async exec(id, argv, { env, workingDir, user, tty, signal }) {
+      const found = await load(id);
+      if (found === undefined) throw new ProviderError("NotFound", `there is no instance ${id}`, true);
+      if ((await started(id)) === undefined) throw new ProviderError("NotRunning", `${id} is not started`, true);
+      if (user !== undefined) throw new ProviderError("InvalidSpec", "provider host runs everything as the node's user", false);
+      try {
+        return await transport.exec(argv, { env: { ...found.env, ...env, [instanceMark]: id }, cwd: workingDir ?? found.workingDir ?? `${home(id)}/work`, tty, signal });
+      } catch (error) {
+        if (error instanceof TransportError && codeOf(error.cause) === "ENOENT") throw new ProviderError("CommandNotFound", error.message, true, { cause: error });
+        throw error;
+      }
+    },
+    async dial(id, port, signal): Promise<Duplex> {
+      if ((await started(id)) === undefined) throw new ProviderError("NotRunning", `${id} is not started`, true);
+      try {
+        return await transport.dial({ host: "127.0.0.1", port }, signal);
+      } catch (error) {
+        if (!(error instanceof TransportError)) throw error;
+        throw new ProviderError("ConnectionRefused", `nothing listens on port ${port}`, true, { cause: error });
+      }
+    },
+  };
+}
+
+function unreachable(error: unknown): ProviderError {
+  return new ProviderError("EngineUnreachable", messageOf(error), true, { cause: error });
+}
+
+function broken(id: string, path: string, problem: string): Instance {
+  const [, cluster = "", uid = ""] = /^vendetta-([^-]+)-(.+)$/.exec(id) ?? [];
+  return {
+    id, owner: { cluster, uid, namespace: "", name: "" }, generation: 0, specHash: "", state: "broken", startId: undefined, startedAt: undefined,
+    exitCode: undefined, outOfMemory: false, address: undefined, ports: [], runDir: `${path}/run`, problems: [problem],
+  };
+}
+
+function refuseWhatNeedsIsolation(spec: InstanceSpec): void {
+  const refuse = (message: string) => new ProviderError("InvalidSpec", `${message}; provider host runs plain processes without isolation`, false);
+  const mount = spec.mounts.find((each) => each.kind !== "bind" || each.source !== each.target);
+  if (mount !== undefined) throw refuse(`${mount.target} cannot be mounted`);
+  if (spec.user !== undefined) throw refuse(`spec.user cannot be ${spec.user}`);
+  const { cpus, memoryBytes, pidsMax } = spec.resources;
+  if (cpus !== undefined || memoryBytes !== undefined || pidsMax !== undefined) throw refuse("spec.resources cannot be enforced");
+}
+
+async function probe(transport: Transport, signal: AbortSignal): Promise<ProviderProbe> {
+  const { code, stdout } = await transport.run(["sh", "-c", probeScript], { timeoutMs: commandTimeoutMs, signal });
+  if (code === 0) return { usable: true, version: stdout.trim() || "sh", message: "plain processes, no isolation" };
+  return { usable: false, reason: "NotInstalled", message: `missing on ${transport.name}: ${stdout.trim()}; install coreutils and util-linux, or busybox` };
+}

@@ -1,0 +1,10 @@
+/** What a listener tells of the connection a request came over. */
+export interface RequestContext {
+  /** Aborts when the server stops: streams end then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Type of the Hono app; handlers see the context as `c.env`. */
+export interface AppEnv {
+  Bindings: RequestContext;
+}

@@ -1,0 +1,107 @@
+import { unknownFieldsOf, pruneUnknownFields } from "../api/prune.ts";
+import type { NamespacedName } from "../base/keys.ts";
+import type { KindName, AnyObject } from "../api/registry.ts";
+import { kindPaths } from "../api/paths.ts";
+import { isInvalid, StatusError } from "../api/status-error.ts";
+import type { Patch, Preconditions } from "../store/store.ts";
+import type { Query } from "./query.ts";
+
+/** What to do about fields a kind does not know. "Store": the client said nothing, and the store refuses them as Invalid (422). */
+export type FieldValidation = "Store" | "Strict" | "Warn" | "Ignore";
+
+export function fieldValidationOf(query: Query): FieldValidation {
+  return query.oneOf("fieldValidation", ["Strict", "Warn", "Ignore"] as const) ?? "Store";
+}
+
+/** The value to hand to the store, and the warnings for the client. */
+export function checkedFields(kind: KindName, value: unknown, validation: FieldValidation): { readonly value: unknown; readonly warnings: readonly string[] } {
+  if (validation === "Store" || validation === "Strict") return { value, warnings: [] };
+  const pruned = pruneUnknownFields(kind, value);
+  return { value: pruned.value, warnings: validation === "Warn" ? pruned.unknown.map((field) => `unknown field "${field}"`) : [] };
+}
+
+/** Runs a write; under Strict what the store says of unknown fields is told in the words kubectl's users know, as 400. */
+export async function strictly<T>(kind: KindName, validation: FieldValidation, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    const unknown = validation === "Strict" && isInvalid(error) ? unknownFieldsOf(error.details.causes) : [];
+    if (unknown.length === 0) throw error;
+    const fields = unknown.map((field) => `unknown field "${field}"`).join(", ");
+    const { details } = error as StatusError;
+    throw new StatusError("BadRequest", `${kind} in version "${kindPaths[kind].version}" cannot be handled as a ${kind}: strict decoding error: ${fields}`, details, { cause: error });
+  }
+}
+
+/**
+ * The body as an object of this place: its name and namespace are filled in from the path, or must agree with it.
+ * What else it must be, the store checks.
+ */
+export function objectAt(kind: KindName, body: unknown, { namespace, name }: { readonly namespace: string | undefined; readonly name: string | undefined }): AnyObject {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", `Cannot read a ${kind}: the request's body holds no object`);
+  const { metadata = {} } = body as { metadata?: unknown };
+  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) throw new StatusError("BadRequest", `Cannot read a ${kind}: metadata is no object`);
+  const given = metadata as { readonly name?: unknown; readonly namespace?: unknown };
+  if (namespace !== undefined && given.namespace !== undefined && given.namespace !== "" && given.namespace !== namespace) {
+    throw new StatusError("BadRequest", `the namespace of the provided object does not match the namespace sent on the request (${JSON.stringify(given.namespace)} and ${JSON.stringify(namespace)})`);
+  }
+  if (name !== undefined && given.name !== undefined && given.name !== name) {
+    throw new StatusError("BadRequest", `the name of the object (${String(given.name)}) does not match the name on the URL (${name})`);
+  }
+  return { ...body, metadata: { ...metadata, ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) } } as unknown as AnyObject;
+}
+
+export const mergePatchType = "application/merge-patch+json";
+export const jsonPatchType = "application/json-patch+json";
+export const patchTypes: readonly string[] = [mergePatchType, jsonPatchType];
+
+/** A PATCH body as the store takes it. Names that reach beyond the object are refused in a JSON Patch's paths too. */
+export function patchOf(kind: KindName, type: string, body: unknown, validation: FieldValidation): { readonly patch: Patch; readonly warnings: readonly string[] } {
+  if (type === mergePatchType) {
+    if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the merge patch: expected an object");
+    const { value, warnings } = checkedFields(kind, body, validation);
+    return { patch: { type: "merge", patch: value }, warnings };
+  }
+  if (!Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the JSON patch: expected a list of operations");
+  if (body.length > jsonPatchOperationsMax) throw new StatusError("RequestEntityTooLarge", `The allowed maximum operations in a JSON patch is ${jsonPatchOperationsMax}, got ${body.length}`);
+  for (const [i, operation] of body.entries()) {
+    if (typeof operation !== "object" || operation === null) throw new StatusError("BadRequest", `Cannot read the JSON patch: operation ${i} is no object`);
+    for (const pointer of [(operation as { path?: unknown }).path, (operation as { from?: unknown }).from]) {
+      if (typeof pointer === "string" && /(^|\/)(__proto__|constructor|prototype)(\/|$)/.test(pointer)) throw new StatusError("BadRequest", `Cannot read the JSON patch: operation ${i} names ${JSON.stringify(pointer.slice(0, 200))}, which is not allowed`);
+    }
+  }
+  return { patch: { type: "json", patch: body as object[] }, warnings: [] };
+}
+
+/** As Kubernetes' API server. */
+const jsonPatchOperationsMax = 10_000;
+
+/** What a DELETE asks for besides its path. */
+export interface DeleteWish {
+  readonly preconditions: Preconditions;
+  readonly dryRun: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Reads `meta/v1` DeleteOptions from body and query. @throws StatusError BadRequest */
+export function deleteWish(body: unknown, query: Query): DeleteWish {
+  if (body !== undefined && (typeof body !== "object" || body === null || Array.isArray(body))) throw new StatusError("BadRequest", "Cannot read DeleteOptions: expected an object");
+  const { preconditions, propagationPolicy, dryRun = [], orphanDependents } = (body ?? {}) as Record<string, unknown>;
+  const policy = propagationPolicy ?? query.text("propagationPolicy") ?? (orphanDependents === true ? "Orphan" : "Background");
+  const warnings: string[] = [];
+  if (policy === "Orphan") throw new StatusError("BadRequest", "Cannot delete with propagationPolicy Orphan: what belongs to a deleted object goes with it; leave the policy out or use Background");
+  if (policy === "Foreground") warnings.push("propagationPolicy Foreground is carried out as Background");
+  else if (policy !== "Background") throw new StatusError("BadRequest", `Cannot read DeleteOptions: propagationPolicy must be Background, found ${JSON.stringify(policy)}`);
+  if (!Array.isArray(dryRun) || dryRun.some((each) => each !== "All")) throw new StatusError("BadRequest", "Cannot read DeleteOptions: dryRun must be a list of All");
+  const { uid, resourceVersion } = (preconditions ?? {}) as Record<string, unknown>;
+  for (const [field, value] of [["uid", uid], ["resourceVersion", resourceVersion]] as const) {
+    if (value !== undefined && value !== null && typeof value !== "string") throw new StatusError("BadRequest", `Cannot read DeleteOptions: preconditions.${field} must be a string`);
+  }
+  return { preconditions: { uid: (uid as string | null | undefined) ?? undefined, resourceVersion: (resourceVersion as string | null | undefined) ?? undefined }, dryRun: dryRun.length > 0 || query.dryRun(), warnings };
+}
+
+/** The answer to a DELETE that removed the object. Source: Kubernetes API conventions, Status of a deletion. */
+export function deletedStatus(kind: KindName, { name, uid }: NamespacedName & { readonly uid: string }): object {
+  const { plural, group } = kindPaths[kind];
+  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details: { name, ...(group === "" ? {} : { group }), kind: plural, uid } };
+}

@@ -1,0 +1,36 @@
+/** Freezes a JSON value all the way down. A part that is frozen already must be frozen deeply: only values made here are. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const key in value) deepFreeze(value[key]);
+  return Object.freeze(value);
+}
+
+/** A copy that shares nothing with the value, as it would come back from disk: without undefined fields. */
+export function jsonCopy<T>(value: T): T {
+  return value === undefined ? value : (JSON.parse(JSON.stringify(value)) as T);
+}
+
+/** Whether two JSON values are the same; the order of fields does not matter, that of list items does. */
+export function jsonEqual(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, i) => jsonEqual(item, b[i]));
+  if (Array.isArray(b)) return false;
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  let fields = 0;
+  for (const key in left) {
+    if (!Object.hasOwn(right, key) || !jsonEqual(left[key], right[key])) return false;
+    fields++;
+  }
+  return fields === Object.keys(right).length;
+}
+
+/** More bytes than the value's JSON takes, without making it: a character is at most six bytes, as \u0000. */
+export function jsonBytesAtMost(value: unknown): number {
+  if (typeof value === "string") return value.length * 6 + 3;
+  if (typeof value !== "object" || value === null) return 25;
+  let bytes = 2;
+  for (const key in value) bytes += key.length * 6 + 4 + jsonBytesAtMost((value as Record<string, unknown>)[key]);
+  return bytes;
+}

@@ -1,0 +1,150 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { createServer, connect } from "node:net";
+import { homedir } from "node:os";
+import { Readable, Writable, type Duplex } from "node:stream";
+import { timeoutSignal, type Clock } from "../base/clock.ts";
+import { codeOf, messageOf } from "../base/errors.ts";
+import { createLocalFiles } from "./local-files.ts";
+import { execOutputBytesMax, TransportError, type DialTarget, type ExecOptions, type ExecStream, type ExitStatus, type RunOptions, type RunResult, type Transport } from "./transport.ts";
+
+/** Between asking a cancelled command to end and forcing it. */
+const cancelGraceMs = 200;
+
+/** This machine. Commands run in sessions of their own, so that ending one ends all that it started there. */
+export function createLocalTransport({ clock }: { readonly clock: Clock }): Transport {
+  const running = new Set<ChildProcess>();
+  let closed = false;
+
+  const start = (argv: readonly string[], { env, cwd, tty }: Parameters<Transport["exec"]>[1]): Promise<ChildProcess> => {
+    if (closed) return Promise.reject(new TransportError("the way to this machine is closed", false));
+    const [program, ...args] = tty === undefined ? argv : terminalArgv(argv, tty);
+    return new Promise((resolve, reject) => {
+      const child = spawn(program!, args, { cwd: cwd ?? homedir(), env: { ...process.env, ...env }, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+      child.once("error", (error) => reject(new TransportError(startFailure(argv[0]!, cwd, error), false, { cause: error })));
+      child.once("spawn", () => {
+        running.add(child);
+        child.once("exit", () => running.delete(child));
+        resolve(child);
+      });
+    });
+  };
+
+  const exec: Transport["exec"] = async (argv, options) => {
+    options.signal?.throwIfAborted();
+    const child = await start(argv, options);
+    const kill = (name: NodeJS.Signals) => killSession(child, name);
+    const cancel = () => {
+      kill("SIGTERM");
+      clock.after(cancelGraceMs, () => kill("SIGKILL"));
+    };
+    // An end of the command closes its stdin; whoever still writes then need not be told twice.
+    child.stdin!.on("error", () => child.stdin!.destroy());
+    const exit = new Promise<ExitStatus>((resolve, reject) => {
+      child.once("close", (code, signal) => {
+        options.signal?.removeEventListener("abort", cancel);
+        if (options.signal?.aborted) reject(options.signal.reason as Error);
+        else resolve({ code: code ?? undefined, signal: signal ?? undefined });
+      });
+    });
+    // Marked as handled: a caller that gave up on the stream may never ask for its end.
+    exit.catch(() => {});
+    if (options.signal?.aborted) cancel();
+    else options.signal?.addEventListener("abort", cancel, { once: true });
+    return {
+      stdin: child.stdin as Writable,
+      stdout: child.stdout as Readable,
+      stderr: options.tty === undefined ? (child.stderr as Readable) : Readable.from([]),
+      exit,
+      kill: (signal = "SIGTERM") => kill(signal),
+    } satisfies ExecStream;
+  };
+
+  return {
+    name: "local",
+    exec,
+    run: (argv, options) => run(clock, exec, argv, options),
+    dial: (target, signal) => dial(target, signal),
+    isPortFree: (port) =>
+      new Promise((resolve, reject) => {
+        const server = createServer();
+        server.once("error", (error) => (codeOf(error) === "EADDRINUSE" || codeOf(error) === "EACCES" ? resolve(false) : reject(new TransportError(`cannot try port ${port}: ${messageOf(error)}`, false, { cause: error }))));
+        server.listen({ host: "127.0.0.1", port, exclusive: true }, () => server.close(() => resolve(true)));
+      }),
+    files: createLocalFiles(),
+    async close() {
+      closed = true;
+      await Promise.all([...running].map((child) => new Promise<void>((resolve) => {
+        child.once("close", () => resolve());
+        killSession(child, "SIGKILL");
+      })));
+    },
+  };
+}
+
+function killSession(child: ChildProcess, name: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, name);
+  } catch (error) {
+    if (codeOf(error) !== "ESRCH") throw error;
+  }
+}
+
+function startFailure(program: string, cwd: string | undefined, error: Error): string {
+  if (codeOf(error) !== "ENOENT") return `cannot start ${program}: ${messageOf(error)}`;
+  return cwd === undefined ? `cannot start ${program}: there is no such program` : `cannot start ${program}: there is no such program, or no directory ${cwd}`;
+}
+
+/** util-linux's `script` gives a terminal without a native module to build. Its window is set once, at the start. */
+function terminalArgv(argv: readonly string[], { columns, rows }: { readonly columns: number; readonly rows: number }): string[] {
+  const quoted = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  return ["script", "--quiet", "--return", "--flush", "--command", `stty rows ${rows} cols ${columns}; exec ${quoted}`, "/dev/null"];
+}
+
+async function run(clock: Clock, exec: Transport["exec"], argv: readonly string[], options: RunOptions): Promise<RunResult> {
+  using bound = timeoutSignal(clock, options.timeoutMs, argv[0]!, options.signal);
+  const { env, cwd } = options satisfies ExecOptions;
+  const stream = await exec(argv, { env, cwd, signal: bound.signal });
+  const bytesMax = options.outputBytesMax ?? execOutputBytesMax;
+  const stdout = collect(stream.stdout, bytesMax);
+  const stderr = collect(stream.stderr, bytesMax);
+  stream.stdin.end(options.stdin ?? "");
+  const { code, signal } = await stream.exit;
+  return { code, signal, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.truncated() || stderr.truncated() };
+}
+
+function collect(stream: Readable, bytesMax: number) {
+  const chunks: Buffer[] = [];
+  let kept = 0;
+  let dropped = false;
+  stream.on("data", (chunk: Buffer) => {
+    const room = bytesMax - kept;
+    if (chunk.length > room) dropped = true;
+    if (room > 0) chunks.push(chunk.subarray(0, room));
+    kept += Math.min(chunk.length, room);
+  });
+  return { text: () => Buffer.concat(chunks).toString("utf8"), truncated: () => dropped };
+}
+
+function dial(target: DialTarget, signal: AbortSignal): Promise<Duplex> {
+  const where = "socketPath" in target ? target.socketPath : `${target.host}:${target.port}`;
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason as Error);
+    const socket = connect("socketPath" in target ? { path: target.socketPath } : { host: target.host, port: target.port, noDelay: true });
+    const onAbort = () => {
+      socket.destroy();
+      reject(signal.reason as Error);
+    };
+    const onError = (error: Error) => {
+      signal.removeEventListener("abort", onAbort);
+      reject(new TransportError(`cannot connect to ${where}: ${codeOf(error) === "ECONNREFUSED" ? "connection refused" : messageOf(error)}`, false, { cause: error }));
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    socket.once("error", onError);
+    socket.once("connect", () => {
+      signal.removeEventListener("abort", onAbort);
+      socket.off("error", onError);
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { Event } from "../../src/api/event.ts";
+import type { Service } from "../../src/api/service.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
+import { createTestCli, type TestCli } from "../harness/cli.ts";
+import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
+import { dockerApi, type DockerApi } from "../harness/docker-api.ts";
+import { eventually } from "../harness/eventually.ts";
+import { isPortOpen } from "../harness/ports.ts";
+import { conditionOf, stackManifests, writeManifests } from "./stack.ts";
+
+const names = ["stack-db", "stack-api", "stack-web", "stack-worker"];
+
+describe("a graph of services on real Docker", { skip: dockerUnavailable() ?? false }, () => {
+  let dockerd: TestDockerd;
+  let docker: DockerApi;
+  let cli: TestCli;
+  let file: string;
+
+  before(async () => {
+    dockerd = await startDockerd();
+    await dockerd.importBusybox("busybox:test");
+    docker = dockerApi(dockerd.socketPath);
+    cli = createTestCli({ DOCKER_HOST: `unix://${dockerd.socketPath}` });
+    file = writeManifests(cli.home, "stack.yaml", stackManifests());
+  });
+  after(async () => {
+    await cli?.dispose();
+    await dockerd?.stop();
+  });
+
+  const services = async () => {
+    const { items } = await cli.json<{ items: Service[] }>("services");
+    return new Map(items.map((each) => [each.metadata.name, each]));
+  };
+  const workspace = () => cli.json<Workspace>("workspace", "stack");
+  const ours = () => docker.containers({ label: ["vendetta.dev/cluster"] });
+
+  it("starts each service only when what it depends on is healthy", async () => {
+    await cli.ok("apply", "-f", file, "--wait", "--timeout", "60s");
+    const all = await services();
+    const readyAt = (name: string) => Date.parse(conditionOf(all.get(name)!, "Ready").lastTransitionTime);
+    const startedAt = (name: string) => Date.parse(all.get(name)!.status!.startedAt!);
+    for (const name of names) assert.equal(conditionOf(all.get(name)!, "Ready").status, "True", name);
+    assert.ok(startedAt("stack-api") >= readyAt("stack-db"), "api waited for db");
+    assert.ok(startedAt("stack-web") >= readyAt("stack-api"), "web waited for api");
+    assert.ok(startedAt("stack-worker") >= readyAt("stack-api"), "worker waited for api");
+    assert.equal((await ours()).length, 1);
+  });
+
+  it("answers on the printed URLs, and tells services of each other", async () => {
+    const all = await services();
+    for (const name of ["db", "api", "web"]) {
+      const { url } = all.get(`stack-${name}`)!.status!;
+      assert.equal((await (await fetch(url!)).text()).trim(), `${name} answers`);
+    }
+    const [container] = await ours();
+    const environ = await docker.exec(container!.Id, ["sh", "-c", `tr '\\0' '\\n' < /proc/${all.get("stack-web")!.status!.pid}/environ`]);
+    for (const line of ["VENDETTA_SERVICE_STACK_API_URL=http://127.0.0.1:8002", "vendetta_SERVICE_STACK_API_URL=http://127.0.0.1:8002", "VENDETTA_SERVICE_STACK_API_HOST=127.0.0.1", "VENDETTA_SERVICE_STACK_API_PORT=8002", "PORT=8003"]) {
+      assert.ok(environ.split("\n").includes(line), `${line} is in the environment:\n${environ}`);
+    }
+  });
+
+  it("changes nothing when the same is applied again (INV-10)", async () => {
+    const before = await workspace();
+    const pids = (await docker.events(async () => {
+      const said = await cli.ok("apply", "-f", file, "--wait");
+      assert.deepEqual(said.trim().split("\n").filter((line) => !line.endsWith("unchanged")), []);
+      // Two rounds of the engine watch and of the slowest health check.
+      await new Promise((resolve) => setTimeout(resolve, 11_000));
+    })).map((event) => `${event.Type} ${event.Action}`);
+    assert.deepEqual(pids, []);
+    assert.equal((await workspace()).metadata.resourceVersion, before.metadata.resourceVersion);
+  });
+
+  it("brings a removed container back with its services, and tells the story", async () => {
+    const old = await workspace();
+    await docker.remove((await ours())[0]!.Id);
+    await eventually(async () => {
+      const now = await workspace();
+      assert.notEqual(now.status?.startId, old.status?.startId);
+      assert.equal(now.status?.phase, "Running");
+    }, 30_000);
+    await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=60s");
+    const now = await workspace();
+    assert.equal(now.status?.restarts, 1);
+    assert.deepEqual(now.status?.ports, old.status?.ports, "ports stay");
+    assert.equal((await ours()).length, 1);
+    await eventually(async () => {
+      const { items } = await cli.json<{ items: Event[] }>("events");
+      assert.ok(items.some((event) => event.reason === "InstanceLost" && event.involvedObject.name === "stack"));
+    }, 5_000);
+  });
+
+  it("starts a killed service again, and says how it ended", async (t) => {
+    const before = (await services()).get("stack-web")!;
+    const [container] = await ours();
+    const killedAt = performance.now();
+    await docker.exec(container!.Id, ["kill", "-9", String(before.status!.pid)]);
+    const after = await eventually(async () => {
+      const now = (await services()).get("stack-web")!;
+      assert.notEqual(now.status?.pid, before.status?.pid);
+      assert.equal(now.status?.restarts, (before.status?.restarts ?? 0) + 1);
+      return now;
+    }, 10_000, 20);
+    t.diagnostic(`restart seen through the command line after ${Math.round(performance.now() - killedAt)} ms`);
+    assert.equal(after.status?.lastExit?.signal, "SIGKILL");
+    assert.equal(after.status?.lastExit?.reason, "Signaled");
+    await cli.ok("wait", "service", "stack-web", "--for=condition=Ready", "--timeout=30s");
+  });
+
+  it("stops and starts a workspace, keeping its disk", async () => {
+    const [container] = await ours();
+    await docker.exec(container!.Id, ["sh", "-c", "echo kept > /root-file"]);
+    await cli.ok("workspace", "down", "stack");
+    assert.equal((await workspace()).status?.phase, "Stopped");
+    assert.equal((await services()).get("stack-web")!.status?.phase, "Stopped");
+    await cli.ok("workspace", "up", "stack");
+    await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=60s");
+    const [again] = await ours();
+    assert.equal(again!.Id, container!.Id);
+    assert.equal((await docker.exec(again!.Id, ["cat", "/root-file"])).trim(), "kept");
+  });
+
+  it("deletes in reverse order, gracefully, and leaves nothing", async () => {
+    const all = await services();
+    const ports = names.flatMap((name) => all.get(name)?.status?.endpoints?.map((each) => each.nodePort) ?? []);
+    assert.equal(ports.length, 3);
+    const [container] = await ours();
+    await docker.exec(container!.Id, ["sh", "-c", "rm -f /tmp/stopped-*"]);
+    const logs = docker.follow(container!.Id, ["sh", "-c", "cd /tmp; while :; do for f in stopped-*; do [ -e $f ] && { cat $f | while read t; do echo $f $t; done; rm $f; }; done; sleep 0.02; done"]);
+    await logs.started;
+    await cli.ok("delete", "-f", file);
+    const order = logs.lines().map((line) => line.split(" ")[0]);
+    assert.deepEqual(order, ["stopped-web", "stopped-api", "stopped-db"]);
+    assert.deepEqual(await ours(), []);
+    assert.deepEqual(await docker.volumes({ label: ["vendetta.dev/cluster"] }), []);
+    for (const port of ports) assert.equal(await isPortOpen(port), false, `port ${port} is free`);
+    assert.deepEqual((await cli.json<{ items: unknown[] }>("services,workspaces")).items, []);
+  });
+});

@@ -1,0 +1,75 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A vendetta of its own: an empty home in a temporary directory, and the command line that talks to it. */
+export interface TestCli {
+  readonly home: string;
+  /** Environment of every command. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs a command to its end. Kills it after `timeoutMs` (default 60,000), which shows as code null. */
+  run(args: readonly string[], options?: { readonly stdin?: string; readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>> }): Promise<CliResult>;
+  /** Runs a command that must succeed; its stdout. @throws with everything it said */
+  ok(...args: readonly string[]): Promise<string>;
+  /** `get … -o json` of one object or of a list. */
+  json<T>(...args: readonly string[]): Promise<T>;
+  /** Pid of the server on record. @throws when none is */
+  serverPid(): Promise<number>;
+  /** Stops the server and removes the home. */
+  dispose(): Promise<void>;
+}
+
+/** The compiled entry point, from the project's root. */
+export const mainFile = resolve(import.meta.dirname, "../../src/main.js");
+
+export function createTestCli(extraEnv: Readonly<Record<string, string>> = {}, home = mkdtempSync(join(tmpdir(), "vd-"))): TestCli {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith("DOCKER_") && !entry[0].startsWith("NODE_TEST")));
+  const env = { ...inherited, VENDETTA_HOME: home, HOME: home, NO_COLOR: "1", ...extraEnv };
+  const cli: TestCli = {
+    home,
+    env,
+    run: (args, { stdin, timeoutMs = 60_000, env: more } = {}) =>
+      new Promise((done, fail) => {
+        const child = spawn(process.execPath, [mainFile, ...args], { env: { ...env, ...more }, stdio: ["pipe", "pipe", "pipe"] });
+        let stdout = "";
+        let stderr = "";
+        child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+        child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+        child.stdin.on("error", () => {
+          // It ended without reading what it was given: its exit code tells.
+        });
+        child.stdin.end(stdin ?? "");
+        const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+        child.on("error", fail);
+        child.on("close", (code) => {
+          clearTimeout(timer);
+          done({ code, stdout, stderr });
+        });
+      }),
+    async ok(...args) {
+      const { code, stdout, stderr } = await cli.run(args, { timeoutMs: 120_000 });
+      if (code !== 0) throw new Error(`vendetta ${args.join(" ")} ended with ${code}\n${stdout}\n${stderr}`);
+      return stdout;
+    },
+    async json<T>(...args: readonly string[]) {
+      return JSON.parse(await cli.ok("get", ...args, "-o", "json")) as T;
+    },
+    async serverPid() {
+      const status = JSON.parse(await cli.ok("server", "status", "-o", "json")) as { pid?: number };
+      if (status.pid === undefined) throw new Error(`no server runs for ${home}`);
+      return status.pid;
+    },
+    async dispose() {
+      await cli.run(["server", "stop"]);
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+  return cli;
+}

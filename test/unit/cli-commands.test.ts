@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import type { Service } from "../../src/api/service.ts";
+import { lastAppliedAnnotation } from "../../src/api/three-way-merge.ts";
+import { cliServer, runIn, type CliServer } from "./cli-harness.ts";
+import { workspace } from "./server-harness.ts";
+
+const service = (name: string, spec: object = {}, metadata: object = {}) => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name, namespace: "default", ...metadata }, spec: { workspace: "dev", command: ["a"], ...spec } });
+const yaml = (...objects: object[]) => objects.map((each) => JSON.stringify(each)).join("\n---\n");
+const [a, b] = [service("a"), service("b", { dependsOn: [{ name: "a" }] })];
+
+let cli: CliServer;
+beforeEach(async () => {
+  cli = await cliServer();
+});
+afterEach(() => cli.stop());
+
+const ready = async (name: string, status: "True" | "False" = "True", message = "answers") => {
+  const stored = await cli.store.get("Service", { namespace: "default", name });
+  await cli.store.updateStatus("Service", {
+    ...stored,
+    status: { observedGeneration: stored.metadata.generation, phase: status === "True" ? "Running" : "Starting", conditions: [{ type: "Ready", status, reason: "Test", message, lastTransitionTime: "2026-01-01T00:00:00Z" }] },
+  });
+};
+
+describe("apply", () => {
+  it("creates, then leaves alone, then configures", async () => {
+    assert.deepEqual(await cli.run("apply -f -", { stdin: yaml(workspace("dev"), a) }), { code: 0, stdout: "service.vendetta.dev/a created\nworkspace.vendetta.dev/dev created\n", stderr: "" });
+    const before = await cli.store.get("Service", { namespace: "default", name: "a" });
+    assert.deepEqual(await cli.run("apply -f -", { stdin: yaml(workspace("dev"), a) }), { code: 0, stdout: "service.vendetta.dev/a unchanged\nworkspace.vendetta.dev/dev unchanged\n", stderr: "" });
+    assert.deepEqual(await cli.store.get("Service", { namespace: "default", name: "a" }), before);
+    assert.equal((await cli.run("apply -f -", { stdin: yaml(service("a", { command: ["b"] })) })).stdout, "service.vendetta.dev/a configured\n");
+    assert.deepEqual((await cli.store.get("Service", { namespace: "default", name: "a" })).spec.command, ["b"]);
+  });
+
+  it("is settled when a manifest leaves out defaults inside lists", async () => {
+    const full = service("c", { ports: [{ name: "http", port: 80 }], dependsOn: [{ name: "a" }], healthCheck: { http: {} } });
+    await cli.run("apply -f -", { stdin: yaml(a, full) });
+    assert.equal((await cli.run("apply -f -", { stdin: yaml(a, full) })).stdout, "service.vendetta.dev/a unchanged\nservice.vendetta.dev/c unchanged\n");
+  });
+
+  it("takes away what was taken out of the manifest, and leaves what others put there", async () => {
+    await cli.run("apply -f -", { stdin: yaml(service("a", { env: { MINE: "1", GONE: "1" } })) });
+    await cli.store.patch("Service", { namespace: "default", name: "a" }, { type: "merge", patch: { spec: { env: { THEIRS: "2" } }, metadata: { labels: { theirs: "x" } } } });
+    await cli.run("apply -f -", { stdin: yaml(service("a", { env: { MINE: "1" } })) });
+    const { spec, metadata } = await cli.store.get("Service", { namespace: "default", name: "a" });
+    assert.deepEqual(spec.env, { MINE: "1", THEIRS: "2" });
+    assert.deepEqual(metadata.labels, { theirs: "x" });
+    assert.match(metadata.annotations![lastAppliedAnnotation]!, /^\{"apiVersion":.*\}\n$/);
+  });
+
+  it("applies nothing when one document is bad, and says where every fault is", async () => {
+    const { code, stdout, stderr } = await cli.run("apply -f -", { stdin: yaml(a, service("B", { comand: ["x"] })) });
+    assert.equal(code, 1);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^error: stdin:3:\d+: Service "B": .*\n.*spec\.comand: unknown field; did you mean "command"\?\n$/s);
+    assert.deepEqual((await cli.store.list("Service")).items, []);
+  });
+
+  it("applies nothing when the server refuses one", async () => {
+    await cli.run("apply -f -", { stdin: yaml(workspace("dev")) });
+    const { code, stdout, stderr } = await cli.run("apply -f -", { stdin: yaml(a, workspace("dev", { provider: "host", image: undefined })) });
+    assert.equal(code, 1);
+    assert.equal(stdout, "");
+    assert.match(stderr, /stdin:3:\d+: Workspace "dev": spec\.provider: cannot be changed/);
+    assert.deepEqual((await cli.store.list("Service")).items, []);
+  });
+
+  it("refuses a cycle with what is stored", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a, b) });
+    const { code, stderr } = await cli.run("apply -f -", { stdin: yaml(service("a", { dependsOn: [{ name: "b" }] })) });
+    assert.equal(code, 1);
+    assert.match(stderr, /dependency cycle: a → b → a/);
+  });
+
+  it("makes a Namespace and what lives in it in one go", async () => {
+    const { code, stdout, stderr } = await cli.run("apply -f -", { stdin: yaml(service("a", {}, { namespace: "team" }), { apiVersion: "v1", kind: "Namespace", metadata: { name: "team" } }) });
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, "namespace/team created\nservice.vendetta.dev/a created\n");
+  });
+
+  it("changes nothing in a dry run", async () => {
+    assert.equal((await cli.run("apply --dry-run=server -f -", { stdin: yaml(a) })).stdout, "service.vendetta.dev/a created (server dry run)\n");
+    assert.equal((await cli.run("apply --dry-run=client -f -", { stdin: yaml(a) })).code, 0);
+    assert.deepEqual((await cli.store.list("Service")).items, []);
+  });
+
+  it("prints what it applied with -o", async () => {
+    assert.equal((await cli.run("apply -o name -f -", { stdin: yaml(a) })).stdout, "service.vendetta.dev/a\n");
+    const { items } = JSON.parse((await cli.run("apply -o json -f -", { stdin: yaml(a, b) })).stdout) as { items: Service[] };
+    assert.deepEqual(items.map((each) => each.metadata.name), ["a", "b"]);
+  });
+
+  it("waits until all are Ready, and tells each change on stderr", async () => {
+    const applying = cli.run("apply --wait --timeout 20s -f -", { stdin: yaml(a) });
+    const signal = new AbortController();
+    for await (const event of cli.store.watch("Service", { from: "0" }, signal.signal)) {
+      if (event.type !== "ADDED") continue;
+      await ready("a", "False", "is being started");
+      await ready("a");
+      break;
+    }
+    const { code, stdout, stderr } = await applying;
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, "service.vendetta.dev/a created\n");
+    assert.match(stderr, /service\/a: Running\n$/);
+    assert.doesNotMatch(stderr, /\u001b/);
+  });
+
+  it("says what is not Ready, and why, when the time is up", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a) });
+    await ready("a", "False", "waits for Service db");
+    const { code, stderr } = await cli.run("apply --wait --timeout 100ms -f -", { stdin: yaml(a) });
+    assert.equal(code, 1);
+    assert.match(stderr, /error: 1 of 1 not ready after 0\.1 s:\n {2}service\.vendetta\.dev\/a: Starting: waits for Service db\n.*explain-state service a/);
+  });
+});
+
+describe("get", () => {
+  it("says what to do next where there is nothing", async () => {
+    const { code, stdout, stderr } = await cli.run("get services");
+    assert.equal(code, 0);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^No resources found in default namespace\.\n.*vendetta apply -f/);
+  });
+  it("prints a table", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a, b) });
+    await ready("a");
+    const lines = (await cli.run("get svc")).stdout.split("\n").map((line) => line.split(/ {2,}/));
+    assert.deepEqual(lines, [["NAME", "READY", "STATUS", "WORKSPACE", "RESTARTS", "URL", "AGE"], ["a", "True", "Running", "dev", "<none>", "<none>", lines[1]!.at(-1)!], ["b", "<none>", "<none>", "dev", "<none>", "<none>", lines[2]!.at(-1)!], [""]]);
+  });
+  it("fits the terminal, and says it all in a pipe", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a) });
+    await ready("a", "False", "x".repeat(300));
+    for (const line of (await cli.run("get svc -o wide", { columns: 100 })).stdout.split("\n")) {
+      // eslint-disable-next-line no-control-regex
+      assert.ok(line.replace(/\u001b\[\d+m/g, "").length <= 100, line);
+    }
+    assert.match((await cli.run("get svc -o wide")).stdout, /x{300}/);
+  });
+  it("knows selectors, names, several kinds, and every output", async () => {
+    await cli.run("apply -f -", { stdin: yaml(service("a", {}, { labels: { app: "x" } }), b, workspace("dev")) });
+    assert.equal((await cli.run("get svc -l app=x -o name")).stdout, "service.vendetta.dev/a\n");
+    assert.equal((await cli.run("get svc --field-selector metadata.name=b -o name")).stdout, "service.vendetta.dev/b\n");
+    assert.equal((await cli.run("get svc,ws -o name")).stdout, "service.vendetta.dev/a\nservice.vendetta.dev/b\nworkspace.vendetta.dev/dev\n");
+    assert.equal((await cli.run("get all -A -o name")).stdout.split("\n").length, 4);
+    assert.equal((await cli.run("get svc/b -o jsonpath={.spec.dependsOn[0].name}")).stdout, "a");
+    assert.match((await cli.run("get svc b -o yaml")).stdout, /^apiVersion: vendetta\.dev\/v1alpha1\nkind: Service\n/);
+    assert.equal((JSON.parse((await cli.run("get svc a b -o json")).stdout) as { items: unknown[] }).items.length, 2);
+  });
+  it("fails for what is not there, in kubectl's words", async () => {
+    assert.deepEqual(await cli.run("get svc nope"), { code: 1, stdout: "", stderr: 'Error from server (NotFound): services "nope" not found\n' });
+    assert.deepEqual(await cli.run("get svc nope --ignore-not-found"), { code: 0, stdout: "", stderr: "" });
+    await cli.run("apply -f -", { stdin: yaml(a) });
+    for (const output of [[], ["-o", "json"], ["-o", "name"]]) {
+      const { code, stdout, stderr } = await cli.run(["get", "svc", "a", "nope", ...output]);
+      assert.equal(code, 1, `${output.join(" ")}\n${stdout}`);
+      assert.match(stderr, /"nope" not found/);
+      assert.match(stdout, /a/);
+    }
+  });
+  it("watches", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a) });
+    const ending = new AbortController();
+    const { stdout } = await cli.run("get svc -w", {
+      signal: ending.signal,
+      onOutput(text) {
+        if (text.split("\n").length === 3 && !text.includes("Starting")) void ready("a", "False");
+        if (text.includes("Starting")) ending.abort();
+      },
+    });
+    assert.deepEqual(stdout.trimEnd().split("\n").map((line) => line.split(/ {2,}/).slice(0, 3)), [["NAME", "READY", "STATUS"], ["a", "<none>", "<none>"], ["a", "False", "Starting"]]);
+  });
+});
+
+describe("delete", () => {
+  it("deletes by name, by selector, by file", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a, b, service("c", {}, { labels: { app: "x" } })) });
+    assert.deepEqual(await cli.run("delete svc a"), { code: 0, stdout: 'service.vendetta.dev "a" deleted\n', stderr: "" });
+    assert.equal((await cli.run("delete svc -l app=x")).stdout, 'service.vendetta.dev "c" deleted\n');
+    assert.equal((await cli.run("delete -f -", { stdin: yaml(b) })).stdout, 'service.vendetta.dev "b" deleted\n');
+    assert.deepEqual((await cli.store.list("Service")).items, []);
+  });
+  it("fails for what is not there, unless it may be missing", async () => {
+    assert.deepEqual(await cli.run("delete svc a"), { code: 1, stdout: "", stderr: 'Error from server (NotFound): services "a" not found\n' });
+    assert.equal((await cli.run("delete svc a --ignore-not-found")).code, 0);
+    assert.equal((await cli.run("delete svc --all")).code, 0);
+  });
+  it("does not guess: without names, a selector or --all nothing goes", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a) });
+    assert.equal((await cli.run("delete svc")).code, 1);
+    assert.equal((await cli.store.list("Service")).items.length, 1);
+  });
+  it("waits until finalizers let go, and says when they do not", async () => {
+    await cli.store.create("Service", service("held", {}, { finalizers: ["test/held"] }) as never);
+    const { code, stderr } = await cli.run("delete svc held --timeout 100ms");
+    assert.equal(code, 1);
+    assert.match(stderr, /1 of 1 are still there after 0\.1 s/);
+    assert.equal((await cli.run("delete svc held --wait=false")).code, 0);
+    const gone = cli.run("delete svc held");
+    const stored = await cli.store.get("Service", { namespace: "default", name: "held" });
+    await cli.store.update("Service", { ...stored, metadata: { ...stored.metadata, finalizers: [] } });
+    assert.equal((await gone).code, 0);
+  });
+});
+
+describe("wait", () => {
+  it("for a condition, a value, and the end", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a) });
+    await ready("a");
+    assert.equal((await cli.run("wait svc a --for=condition=Ready")).stdout, "service.vendetta.dev/a condition met\n");
+    assert.equal((await cli.run("wait svc a --for=jsonpath={.status.phase}=Running")).code, 0);
+    assert.equal((await cli.run("wait svc nope --for=delete")).code, 0);
+    const late = await cli.run("wait svc a --for=delete --timeout=50ms");
+    assert.equal(late.code, 1);
+    assert.match(late.stderr, /^error: timed out waiting for/);
+  });
+});
+
+describe("mistakes on the command line", () => {
+  for (const [args, says] of [
+    ["get", /missing required argument 'kind'/],
+    ["get pods", /doesn't have a resource type "pods"/],
+    ["get svc -o xml", /-o "xml" is not known/],
+    ["get svc -l a=b=c", /Cannot parse label selector/],
+    ["get svc --frobnicate", /unknown option '--frobnicate'/],
+    ["aply -f x", /unknown command 'aply'.*Did you mean apply/s],
+    ["apply", /say which manifests with -f/],
+    ["apply -f /nonexistent.yaml", /Cannot read \/nonexistent\.yaml/],
+    ["wait svc a --for=nonsense", /--for "nonsense" is not known/],
+    ["delete svc a --timeout soon", /is not a duration/],
+  ] as const) {
+    it(`${args}: exit code 1 and a word of help, no stack`, async () => {
+      const { code, stdout, stderr } = await cli.run(args);
+      assert.equal(code, 1);
+      assert.equal(stdout, "");
+      assert.match(stderr, says);
+      assert.doesNotMatch(stderr, /^\s+at /m);
+    });
+  }
+  it("--help and --version are no mistakes", async () => {
+    for (const args of ["--help", "get --help", "--version"]) assert.equal((await cli.run(args)).code, 0, args);
+  });
+});
+
+describe("without a server", () => {
+  let home: string;
+  before(() => {
+    home = mkdtempSync(join(tmpdir(), "vd-"));
+  });
+  after(() => rmSync(home, { recursive: true }));
+  it("a command that may not start one says so", async () => {
+    const { code, stderr } = await runIn(home, "get nodes");
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: No vendetta server runs for .*; run 'vendetta server start'\n$/);
+  });
+  it("manifests that are bad are refused all the same", async () => {
+    writeFileSync(join(home, "bad.yaml"), "kind: Nothing\n");
+    assert.match((await runIn(home, ["apply", "-f", join(home, "bad.yaml")])).stderr, /bad\.yaml:1:1: unknown kind "Nothing"/);
+  });
+});

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Node } from "../../src/api/node.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
+import { planOrphans } from "../../controllers/orphan/plan.ts";
+import { schedule } from "../../controllers/workspace/schedule.ts";
+import { storedObject } from "../harness/objects.ts";
+
+const node = (name: string, spec: object = {}, more: { readonly ready?: "True" | "False"; readonly docker?: boolean; readonly labels?: Record<string, string> } = {}): Node =>
+  storedObject("Node", name, { local: {}, ...spec }, {
+    metadata: more.labels ? { labels: more.labels } : {},
+    status: {
+      conditions: [{ type: "Ready", status: more.ready ?? "True", reason: "Probed", message: "gone fishing", lastTransitionTime: "2026-01-01T00:00:00Z" }],
+      providers: [{ name: "docker", usable: more.docker ?? true, ...(more.docker === false ? { reason: "NotRunning", message: "start it" } : {}) }],
+      capacity: { cpu: "2", memory: "4096Mi" },
+    },
+  });
+const workspace = (spec: object = {}, name = "dev", nodeName?: string): Workspace => storedObject("Workspace", name, { provider: "docker", image: "busybox", ...spec }, nodeName === undefined ? {} : { status: { nodeName } });
+const refusal = (wish: Workspace, nodes: readonly Node[], placed: readonly Workspace[] = []) => {
+  const answer = schedule(wish, nodes, placed);
+  return answer.kind === "placed" ? `placed on ${answer.nodeName}` : answer.message;
+};
+
+describe("schedule", () => {
+  it("spreads over the nodes, then goes by name", () => {
+    assert.equal(refusal(workspace(), [node("b"), node("a")]), "placed on a");
+    assert.equal(refusal(workspace(), [node("b"), node("a")], [workspace({}, "x", "a")]), "placed on b");
+  });
+  const rows: readonly (readonly [string, Workspace, Node, RegExp])[] = [
+    ["a node that is not Ready", workspace(), node("a", {}, { ready: "False" }), /a: is not Ready \(gone fishing\)/],
+    ["a missing engine", workspace(), node("a", {}, { docker: false }), /a: provider docker is not usable \(start it\)/],
+    ["another name", workspace({ nodeName: "z" }), node("a"), /a: spec.nodeName asks for z/],
+    ["labels that do not match", workspace({ nodeSelector: { disk: "ssd" } }), node("a", {}, { labels: { disk: "hdd" } }), /labels do not match/],
+    ["a cordon", workspace(), node("a", { unschedulable: true }), /is cordoned/],
+    ["a taint", workspace(), node("a", { taints: [{ key: "gpu", effect: "NoSchedule" }] }), /has the taint gpu:NoSchedule/],
+    ["too little memory", workspace({ resources: { memory: "5Gi" } }), node("a"), /not enough memory \(5Gi asked for, 4096Mi of 4096Mi left\)/],
+  ];
+  for (const [what, wish, where, why] of rows) it(`says that ${what} is in the way`, () => assert.match(refusal(wish, [where]), why));
+  it("counts what is placed there already", () => {
+    const half = { resources: { cpu: "1500m" } };
+    assert.match(refusal(workspace(half), [node("a")], [workspace(half, "x", "a")]), /not enough cpu \(1500m asked for, 0.5 of 2 left\)/);
+  });
+  it("goes to a cordoned node that is named, and to a tainted one that is tolerated", () => {
+    assert.equal(refusal(workspace({ nodeName: "a" }), [node("a", { unschedulable: true })]), "placed on a");
+    assert.equal(refusal(workspace({ tolerations: [{ key: "gpu", operator: "Exists" }] }), [node("a", { taints: [{ key: "gpu", effect: "NoSchedule" }] })]), "placed on a");
+  });
+  it("says so when there is no node at all", () => assert.match(refusal(workspace(), []), /there is no Node/));
+});
+
+describe("planOrphans", () => {
+  const instance = (uid: string) => ({ id: `vendetta-c-${uid}`, owner: { cluster: "c", uid, namespace: "default", name: uid }, generation: 1, specHash: "", state: "running", startId: "s", startedAt: undefined, exitCode: undefined, outOfMemory: false, address: undefined, ports: [], runDir: "", problems: [] }) as const;
+  it("leaves the owned alone, and strangers until their grace is over", () => {
+    const first = planOrphans([instance("a"), instance("b")], new Set(["a"]), new Map(), 1000);
+    assert.deepEqual([first.remove.length, [...first.since.keys()]], [0, ["vendetta-c-b"]]);
+    assert.deepEqual(planOrphans([instance("b")], new Set(["a"]), first.since, 60_999).remove, []);
+    assert.deepEqual(planOrphans([instance("b")], new Set(["a"]), first.since, 61_000).remove.map((each) => each.id), ["vendetta-c-b"]);
+  });
+  it("forgets one whose owner appeared", () => {
+    assert.equal(planOrphans([instance("b")], new Set(["b"]), new Map([["vendetta-c-b", 0]]), 99_000).since.size, 0);
+  });
+});

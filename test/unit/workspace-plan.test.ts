@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Workspace, WorkspaceStatus } from "../../src/api/workspace.ts";
+import type { Instance } from "../../src/providers/provider.ts";
+import { planWorkspace, workspaceFinalizer, type WorkspaceObservation, type WorkspacePlan } from "../../controllers/workspace/plan.ts";
+import { storedObject } from "../harness/objects.ts";
+
+const nowMs = Date.UTC(2026, 0, 1, 12);
+const workspace = (spec: object = {}, status: Partial<WorkspaceStatus> = {}, metadata: object = {}): Workspace =>
+  storedObject("Workspace", "dev", { provider: "docker", image: "busybox", ...spec }, { metadata: { finalizers: [workspaceFinalizer], ...metadata }, status: { nodeName: "n1", instanceId: "i1", ...status } });
+const instance = (state: Instance["state"], more: Partial<Instance> = {}): Instance => ({
+  id: "i1", owner: { cluster: "c", uid: "uid-dev", namespace: "default", name: "dev" }, generation: 1, specHash: "h", state,
+  startId: state === "running" ? "s1" : undefined, startedAt: undefined, exitCode: undefined, outOfMemory: false, address: undefined, ports: [], runDir: "/run/vendetta", problems: [], ...more,
+});
+const seen = (found: Instance | undefined, more: Partial<WorkspaceObservation> = {}): WorkspaceObservation => ({
+  instance: { kind: "known", instance: found }, specHash: "h", difference: "its spec has changed", running: { names: [], graceSeconds: 0 }, now: nowMs, ...more,
+});
+const steps = (plan: WorkspacePlan) => plan.steps.map((step) => (step.do === "announce" ? `announce ${step.reason}` : step.do === "destroy" ? `destroy${step.volumes ? " with volumes" : ""}` : step.do));
+const stopped = { state: "Stopped" };
+const deleting = { deletionTimestamp: "2026-01-01T11:59:58Z", generation: 2 };
+const busy = { running: { names: ["web"], graceSeconds: 10 } };
+
+type Row = readonly [what: string, workspace: Workspace, seen: WorkspaceObservation, steps: readonly string[], phase: string];
+const table: readonly Row[] = [
+  ["nothing there: made", workspace(), seen(undefined), ["create"], "Creating"],
+  ["made, not started: started", workspace(), seen(instance("created")), ["start"], "Starting"],
+  ["running: nothing to do", workspace(), seen(instance("running")), [], "Running"],
+  ["vanished: said, and made anew", workspace({}, { startId: "s1", phase: "Running" }), seen(undefined), ["announce InstanceLost", "create"], "Creating"],
+  ["ended by itself: said, and started again", workspace({}, { startId: "s1", phase: "Running" }), seen(instance("stopped", { exitCode: 137 })), ["announce InstanceEnded", "start"], "Starting"],
+  ["broken: said and removed, volumes stay", workspace(), seen(instance("broken", { problems: ["no rootfs"] })), ["announce Broken", "destroy"], "Recreating"],
+  ["not answered: nothing is concluded", workspace({}, { startId: "s1" }), { ...seen(undefined), instance: { kind: "unknown", reason: "EngineUnreachable", message: "refused" } }, [], "Unknown"],
+  ["another spec: said before anything happens", workspace(), seen(instance("running", { specHash: "old" })), ["announce Recreating"], "Recreating"],
+  ["then its services are waited for", workspace({}, { phase: "Recreating" }), seen(instance("running", { specHash: "old" }), busy), [], "Recreating"],
+  ["then it is stopped and removed, volumes stay", workspace({}, { phase: "Recreating" }), seen(instance("running", { specHash: "old" })), ["stop", "destroy"], "Recreating"],
+  ["then made: not counted as lost", workspace({}, { phase: "Recreating", startId: "s1" }), seen(undefined), ["create"], "Creating"],
+  ["to be stopped: services first", workspace(stopped), seen(instance("running"), busy), [], "Stopping"],
+  ["to be stopped: stopped", workspace(stopped), seen(instance("running")), ["stop"], "Stopping"],
+  ["stopped: nothing to do", workspace(stopped), seen(instance("stopped")), [], "Stopped"],
+  ["stopped with another spec: nothing until it runs again", workspace(stopped), seen(instance("stopped", { specHash: "old" })), [], "Stopped"],
+  ["never made and to be stopped: nothing to do", workspace(stopped), seen(undefined), [], "Stopped"],
+  ["deleting: services first", workspace({}, {}, deleting), seen(instance("running"), busy), [], "Deleting"],
+  ["deleting: services that do not end hold it only so long", workspace({}, {}, { ...deleting, deletionTimestamp: "2026-01-01T11:59:00Z" }), seen(instance("running"), busy), ["stop", "destroy with volumes", "finish"], "Deleting"],
+  ["deleting: stopped, removed with volumes, let go", workspace({}, {}, deleting), seen(instance("running")), ["stop", "destroy with volumes", "finish"], "Deleting"],
+  ["deleting, already gone: volumes may be left", workspace({}, {}, deleting), seen(undefined), ["destroy with volumes", "finish"], "Deleting"],
+  ["deleting, not answered: not let go", workspace({}, {}, deleting), { ...seen(undefined), instance: { kind: "unknown", reason: "EngineUnreachable", message: "refused" } }, [], "Unknown"],
+];
+
+describe("planWorkspace", () => {
+  for (const [what, wish, observed, wanted, phase] of table) {
+    it(what, () => {
+      const plan = planWorkspace(wish, observed);
+      assert.deepEqual(steps(plan), wanted);
+      assert.equal(plan.status.phase, phase);
+    });
+  }
+  it("moves observedGeneration only when the world agrees (INV-7)", () => {
+    for (const [, wish, observed] of table) {
+      const plan = planWorkspace(wish, observed);
+      assert.equal(plan.status.observedGeneration !== undefined, plan.status.phase === "Running" || plan.status.phase === "Stopped");
+    }
+  });
+  it("counts what came back unasked, and only that", () => {
+    assert.equal(planWorkspace(workspace({}, { startId: "s1", restarts: 2 }), seen(undefined)).status.restarts, 3);
+    assert.equal(planWorkspace(workspace({}, { restarts: 2 }), seen(undefined)).status.restarts, undefined);
+  });
+  it("names what re-creation keeps", () => {
+    const plan = planWorkspace(workspace({ mounts: [{ path: "/data", volume: "data" }, { path: "/scratch", tmpfs: {} }] }), seen(instance("running", { specHash: "old" })));
+    assert.match(plan.condition.message, /kept: \/data; everything else in it is lost/);
+  });
+});
