@@ -6,7 +6,7 @@ import { createServiceReconciler, serviceIndexes } from "../../controllers/servi
 import { createSupervisors } from "../../controllers/service/exec-supervisor.ts";
 import { createWorkspaceReconciler } from "../../controllers/workspace/controller.ts";
 import type { Environment, HomePaths } from "../base/home.ts";
-import type { Clock } from "../base/clock.ts";
+import { sleep, type Clock } from "../base/clock.ts";
 import { keyOf } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
 import { systemRandom as random } from "../base/system.ts";
@@ -22,6 +22,7 @@ import type { Runnable } from "../runtime/runnable.ts";
 import { createApp } from "../server/app.ts";
 import { listen } from "../server/listener.ts";
 import { openFileStore, type FileStore } from "../store/file-store.ts";
+import { StoreHeldError } from "../store/store-open-error.ts";
 import { createForwarder } from "../transports/forwarder.ts";
 import { registerLocalNode } from "./first-node.ts";
 import { createLocalMachines } from "./local-machines.ts";
@@ -41,11 +42,27 @@ export interface ServerOptions {
 /** Store, loops and API of one home, until the signal aborts; then everything it began has ended, and workloads go on. */
 export async function runServer(paths: HomePaths, options: ServerOptions): Promise<void> {
   const log = createPinoLogger(options.env["VENDETTA_LOG_LEVEL"] ?? "info");
-  const store = await openFileStore({ dir: paths.storeDir, clock: options.clock, random, log });
+  const store = await openStore(paths.storeDir, options.clock, log, options.signal);
   try {
     await serve(paths, options, store, log);
   } finally {
     await store.close();
+  }
+}
+
+/** A server that was killed holds its store until the kernel is done with it, which a slow disk can draw out. */
+const heldMsMax = 5_000;
+const heldRetryMs = 50;
+
+async function openStore(dir: string, clock: Clock, log: Logger, signal: AbortSignal): Promise<FileStore> {
+  const begun = clock.monotonic();
+  for (;;) {
+    try {
+      return await openFileStore({ dir, clock, random, log });
+    } catch (error) {
+      if (!(error instanceof StoreHeldError) || clock.monotonic() - begun > heldMsMax) throw error;
+      await sleep(clock, heldRetryMs, signal);
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { codeOf } from "../base/errors.ts";
-import { StoreOpenError } from "./store-open-error.ts";
+import { StoreHeldError } from "./store-open-error.ts";
 
 /** Who holds a directory. */
 interface Holder {
@@ -28,7 +28,7 @@ export interface DirectoryLock {
  * only in this network namespace, and to Linux. A file in the directory names the holder, for messages and for those who
  * see the directory from another container or system. (proper-lockfile was considered: it tells a live holder by touching
  * a file every few seconds, so a server paused for longer loses its lock, and a crashed one keeps it for as long.)
- * @throws StoreOpenError when another process holds it
+ * @throws StoreHeldError when another process holds it
  */
 export async function lockDirectory(dir: string, unique: string): Promise<DirectoryLock> {
   const path = join(dir, "lock");
@@ -142,9 +142,9 @@ async function bootId(): Promise<string> {
   }
 }
 
-function held(path: string, holder: Holder | undefined): StoreOpenError {
+function held(path: string, holder: Holder | undefined): StoreHeldError {
   const elsewhere = holder !== undefined && holder.hostname !== hostname();
   const who = holder === undefined ? "another process" : holder.pid === process.pid && !elsewhere ? `this process (pid ${holder.pid})` : `process ${holder.pid}${elsewhere ? ` on ${holder.hostname}` : ""}`;
   const next = elsewhere ? `if no server runs there any more, remove ${path}` : "stop that server first, or use another VENDETTA_HOME";
-  return new StoreOpenError(`Cannot open the store in ${path.replace(/\/lock$/, "")}: ${who} holds it; ${next}`);
+  return new StoreHeldError(`Cannot open the store in ${path.replace(/\/lock$/, "")}: ${who} holds it; ${next}`);
 }

@@ -24,8 +24,10 @@ interface SnapshotHeader {
 }
 
 const formatVersion = 1;
-/** Text put together before it is written and the event loop gets its turn: a millisecond or two. Characters. */
-const chunkCharacters = 256 * 1024;
+/** Text put together before it is written and the event loop gets its turn: a millisecond. Characters. */
+const chunkCharacters = 64 * 1024;
+/** Synced in steps: one large sync at the end would hold up the journal's small ones. Bytes. */
+const syncBytes = 1024 * 1024;
 
 /**
  * lowdb's file adapter with durability: lowdb's own neither syncs nor uses a temporary name of its own. Frames of up to
@@ -90,10 +92,14 @@ export class SnapshotAdapter implements Adapter<Snapshot> {
 
 async function writeAll(file: FileHandle, header: SnapshotHeader, objects: readonly AnyObject[]): Promise<number> {
   let bytes = 0;
+  let synced = 0;
   const write = async (json: string) => {
     const frame = encodeFrame(json);
     await file.writeFile(frame);
     bytes += frame.length;
+    if (bytes - synced < syncBytes) return;
+    await file.datasync();
+    synced = bytes;
   };
   await write(JSON.stringify(header));
   let texts: string[] = [];

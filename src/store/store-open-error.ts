@@ -5,6 +5,9 @@ export class StoreOpenError extends Error {
   override readonly name = "StoreOpenError";
 }
 
+/** Another process holds the store. One that was killed a moment ago may only have to finish its last fsync. */
+export class StoreHeldError extends StoreOpenError {}
+
 /** Words for an error of the file system while opening. Others that already speak for themselves pass through. */
 export function openError(dir: string, error: unknown): Error {
   if (error instanceof StoreOpenError) return error;

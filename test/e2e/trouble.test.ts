@@ -71,7 +71,8 @@ describe("a machine in trouble", () => {
     cleanups.push(async () => {
       await cli.run(["server", "stop"]);
     });
-    const manifest = (name: string) => JSON.stringify({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name }, spec: { workspace: "nowhere", command: ["true"] } });
+    // Large, as the journal may have room set aside for small ones.
+    const manifest = (name: string) => JSON.stringify({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name }, spec: { workspace: "nowhere", command: ["true"], env: { PADDING: "x".repeat(120_000) } } });
     await cli.ok("server", "start");
     assert.equal((await cli.run(["apply", "-f", "-"], { stdin: manifest("before") })).code, 0);
     try {
@@ -79,7 +80,6 @@ describe("a machine in trouble", () => {
     } catch (error) {
       assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
     }
-    // A page may still have had room for a record or two.
     const refused = await eventually(async () => {
       const answer = await cli.run(["apply", "-f", "-"], { stdin: manifest(`during-${Math.floor(Math.random() * 1e9)}`) });
       assert.notEqual(answer.code, 0);

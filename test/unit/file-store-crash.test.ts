@@ -206,6 +206,24 @@ describe("file store: torn tail", () => {
 });
 
 describe("file store: damage", () => {
+  test("a record cut short in a journal that others follow is a loss, not a torn tail", async () => {
+    await using dir = await temporaryDirectory();
+    await filled(dir.path, ["a", "b"]);
+    const bytes = await readFile(journal(dir.path));
+    const { end } = readFrames(bytes);
+    const header = encodeFrame(JSON.stringify({ format: "vendetta-journal", formatVersion: 1, generation: 2 }));
+    const later = encodeFrame(JSON.stringify([{ v: 4, gone: ["Workspace", "default", "a"] }]));
+    const next = join(dir.path, "journal-00000002.jsonl");
+    await writeFile(next, Buffer.concat([header, later]));
+    await writeFile(journal(dir.path), bytes.subarray(0, end - 5));
+    await refuses(dir.path, journal(dir.path), "does not match");
+    // Whole, the two are one history; with a version missing between them they are not.
+    await writeFile(journal(dir.path), bytes.subarray(0, end));
+    await (await open(dir.path)).close();
+    await writeFile(journal(dir.path), bytes.subarray(0, readFrames(bytes).frames.at(-1)!.offset));
+    await refuses(dir.path, next, "version 3 is missing, 4 follows");
+  });
+
   test("any flipped bit is found, the last record's too", async () => {
     await using dir = await temporaryDirectory();
     await filled(dir.path, ["a", "b"]);

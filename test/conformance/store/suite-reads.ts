@@ -87,6 +87,7 @@ export function readTests(make: MakeStore, skips: Skips): void {
       await add(store, ["a", "b"]);
       const first = await store.list("Workspace", { limit: 1 });
       await store.update("Workspace", workspace("b", { spec: { env: { A: "1" } } }));
+      await store.update("Workspace", workspace("b", { spec: { env: { A: "2" } } }));
       const second = await store.list("Workspace", { limit: 1, continue: first.continue });
       assert.deepEqual([second.items[0]?.spec.env, second.items[0]?.metadata.generation], [{}, 1]);
     });

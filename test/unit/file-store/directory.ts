@@ -33,7 +33,8 @@ export function mountTmpfs(path: string, options: string): (AsyncDisposable & { 
       if (status !== 0) throw new Error(stderr);
     },
     async [Symbol.asyncDispose]() {
-      const { status, stderr } = run("umount", path);
+      // Lazy: a test that failed may not have closed its files.
+      const { status, stderr } = run("umount", "--lazy", path);
       if (status !== 0) throw new Error(stderr);
     },
   };

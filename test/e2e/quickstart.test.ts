@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
+import { dockerApi } from "../harness/docker-api.ts";
+
+/** A clone of what is checked out, with nothing installed and nothing built. */
+function freshClone(): string {
+  const clone = mkdtempSync(join(tmpdir(), "vd-clone-"));
+  const files = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { encoding: "utf8" }).split("\0").filter((file) => file !== "");
+  for (const file of files) {
+    mkdirSync(dirname(join(clone, file)), { recursive: true });
+    cpSync(file, join(clone, file), { force: true, errorOnExist: false });
+  }
+  return clone;
+}
+
+interface Said {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function npm(clone: string, home: string, dockerHost: string, ...args: readonly string[]): Promise<Said> {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith("npm_") && !entry[0].startsWith("NODE_TEST")));
+  return new Promise((resolve, reject) => {
+    const child = spawn("npm", [...args], { cwd: clone, env: { ...inherited, VENDETTA_HOME: home, DOCKER_HOST: dockerHost, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    const timer = setTimeout(() => child.kill("SIGKILL"), 300_000);
+    child.on("error", reject);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+const urls = (text: string) => [...new Set(text.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [])];
+
+/** Processes that run anything of this home or clone. */
+function processesOf(...folders: string[]): string[] {
+  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).flatMap((pid) => {
+    try {
+      const text = readFileSync(`/proc/${pid}/cmdline`, "utf8") + readFileSync(`/proc/${pid}/environ`, "utf8");
+      return folders.some((folder) => text.includes(folder)) ? [readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")] : [];
+    } catch {
+      // It ended while we looked.
+      return [];
+    }
+  });
+}
+
+async function tour(clone: string, dockerHost: string): Promise<{ readonly up: Said; readonly home: string }> {
+  const home = mkdtempSync(join(tmpdir(), "vd-home-"));
+  const up = await npm(clone, home, dockerHost, "start");
+  assert.equal(up.code, 0, up.stdout + up.stderr);
+  const printed = urls(up.stdout);
+  assert.equal(printed.length, 3, `three services have a URL:\n${up.stdout}`);
+  const pages = await Promise.all(printed.map(async (url) => (await fetch(url)).text()));
+  assert.ok(pages.some((page) => page.includes("<h1>hello from the database, by way of the api</h1>")), pages.join("\n"));
+  const again = await npm(clone, home, dockerHost, "start");
+  assert.equal(again.code, 0, again.stderr);
+  assert.deepEqual(urls(again.stdout), printed);
+  assert.doesNotMatch(again.stdout, /\b(created|configured)\b/, "the second start changes nothing");
+  return { up, home };
+}
+
+async function stop(clone: string, home: string, dockerHost: string): Promise<void> {
+  const down = await npm(clone, home, dockerHost, "stop");
+  assert.equal(down.code, 0, down.stdout + down.stderr);
+  assert.deepEqual(processesOf(home, clone), []);
+  rmSync(home, { recursive: true, force: true });
+}
+
+describe("the README's first command on a fresh clone with an empty home", () => {
+  let clone: string;
+  before(() => {
+    clone = freshClone();
+  });
+  after(() => rmSync(clone, { recursive: true, force: true }));
+
+  it("without Docker: runs as plain processes, and says so", async () => {
+    const dockerHost = "unix:///nonexistent/docker.sock";
+    const { up, home } = await tour(clone, dockerHost);
+    assert.match(up.stderr + up.stdout, /no isolation/i);
+    await stop(clone, home, dockerHost);
+  });
+
+  it("with Docker: runs in a container, and npm stop leaves nothing", { skip: dockerUnavailable() ?? false }, async () => {
+    let dockerd: TestDockerd | undefined;
+    try {
+      dockerd = await startDockerd();
+      const dockerHost = `unix://${dockerd.socketPath}`;
+      const docker = dockerApi(dockerd.socketPath);
+      const { home } = await tour(clone, dockerHost);
+      assert.equal((await docker.containers({ label: ["vendetta.dev/cluster"] })).length, 1);
+      await stop(clone, home, dockerHost);
+      assert.deepEqual(await docker.containers({ label: ["vendetta.dev/cluster"] }), []);
+      assert.deepEqual(await docker.volumes({ label: ["vendetta.dev/cluster"] }), []);
+    } finally {
+      await dockerd?.stop();
+    }
+  });
+});
