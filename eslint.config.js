@@ -14,7 +14,6 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_", caughtErrorsIgnorePattern: "^_" }],
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       "@typescript-eslint/only-throw-error": "error",
-      "@typescript-eslint/return-await": ["error", "in-try-catch"],
       "no-empty": ["error", { allowEmptyCatch: false }],
       "prefer-const": "error",
       eqeqeq: ["error", "always"],
@@ -23,6 +22,10 @@ export default tseslint.config(
   {
     // node:test's describe and it answer promises that the runner itself waits for.
     files: ["test/**/*.ts"],
-    rules: { "@typescript-eslint/no-floating-promises": ["error", { allowForKnownSafeCalls: [{ from: "package", name: ["describe", "it", "test", "suite"], package: "node:test" }] }] },
+    rules: {
+      "@typescript-eslint/no-floating-promises": ["error", { allowForKnownSafeCalls: [{ from: "package", name: ["describe", "it", "test", "suite"], package: "node:test" }] }],
+      // What came over the wire is looked at with assertions, which say more than a type made up for it would.
+      "@typescript-eslint/no-explicit-any": "off",
+    },
   },
 );

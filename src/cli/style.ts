@@ -24,6 +24,6 @@ export function stateStyle(style: Style, word: string): (text: string) => string
 
 /** Takes out what could move a terminal's cursor or change its colours: text from the outside must not. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
+   
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

@@ -34,7 +34,7 @@ export interface EmbeddedStoreOptions extends StoreBounds {
 /** What a store starts with. */
 export interface InitialState {
   readonly version: number;
-  /** Frozen. */
+  /** The store's from now on. */
   readonly objects: readonly AnyObject[];
   /** What came after those objects, already durable: it also fills the history, so that watches go on over a restart. */
   readonly changes: readonly LoggedChange[];
@@ -94,6 +94,9 @@ export class EmbeddedStore implements Store, CommitSink {
       this.#visible.put(object.kind, namespace, name, object);
     }
     for (const change of initial.changes) this.#replay(change);
+    // Only now: most states of a long journal are gone again.
+    for (const object of this.#visible.all()) deepFreeze(object);
+    for (const { before, last } of this.#history.kept()) deepFreeze([before, last]);
     this.#log = log(this);
   }
 

@@ -8,7 +8,6 @@ import { lockDirectory } from "./directory-lock.ts";
 import { EmbeddedStore, type EmbeddedStoreOptions } from "./embedded-store.ts";
 import { firstState } from "./first-state.ts";
 import { readFrames } from "./frame.ts";
-import { deepFreeze } from "./frozen-json.ts";
 import { Journal } from "./journal.ts";
 import { JournalFile, journalGeneration } from "./journal-file.ts";
 import { recover } from "./recovery.ts";
@@ -71,7 +70,7 @@ async function openLocked(options: FileStoreOptions, unique: () => string): Prom
   for (const name of stale) await rm(join(dir, name), { force: true });
 
   let journal!: Journal;
-  const store = new EmbeddedStore(options, { version, objects: deepFreeze(objects), changes: deepFreeze(changes) }, (sink) => (journal = new Journal(file, sink, log)));
+  const store = new EmbeddedStore(options, { version, objects, changes }, (sink) => (journal = new Journal(file, sink, log)));
   const compaction = new Compaction({ dir, low, adapter, journal, store, log, journalBytesMax });
   journal.onBatch = () => compaction.consider();
   compaction.consider();

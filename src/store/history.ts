@@ -38,6 +38,11 @@ export class History {
     }
   }
 
+  /** All that are kept, of all kinds. */
+  *kept(): Iterable<Commit> {
+    for (const { commits, start } of this.#rings.values()) yield* commits.slice(start);
+  }
+
   /** Commits of the kind after the version, oldest first; undefined when some of them are no longer kept. */
   after(kind: KindName, version: number): readonly Commit[] | undefined {
     const ring = this.#rings.get(kind);

@@ -13,6 +13,7 @@ const cancelGraceMs = 200;
 /** This machine. Commands run in sessions of their own, so that ending one ends all that it started there. */
 export function createLocalTransport({ clock }: { readonly clock: Clock }): Transport {
   const running = new Set<ChildProcess>();
+  const dialed = new Set<Duplex>();
   let closed = false;
 
   const start = (argv: readonly string[], { env, cwd, tty }: Parameters<Transport["exec"]>[1]): Promise<ChildProcess> => {
@@ -63,7 +64,13 @@ export function createLocalTransport({ clock }: { readonly clock: Clock }): Tran
     name: "local",
     exec,
     run: (argv, options) => run(clock, exec, argv, options),
-    dial: (target, signal) => dial(target, signal),
+    async dial(target, signal) {
+      if (closed) throw new TransportError("the way to this machine is closed", false);
+      const socket = await dial(target, signal);
+      dialed.add(socket);
+      socket.once("close", () => dialed.delete(socket));
+      return socket;
+    },
     isPortFree: (port) =>
       new Promise((resolve, reject) => {
         const server = createServer();
@@ -73,6 +80,7 @@ export function createLocalTransport({ clock }: { readonly clock: Clock }): Tran
     files: createLocalFiles(),
     async close() {
       closed = true;
+      for (const socket of dialed) socket.destroy();
       await Promise.all([...running].map((child) => new Promise<void>((resolve) => {
         child.once("close", () => resolve());
         killSession(child, "SIGKILL");

@@ -136,7 +136,7 @@ describe("get", () => {
     await cli.run("apply -f -", { stdin: yaml(a) });
     await ready("a", "False", "x".repeat(300));
     for (const line of (await cli.run("get svc -o wide", { columns: 100 })).stdout.split("\n")) {
-      // eslint-disable-next-line no-control-regex
+       
       assert.ok(line.replace(/\u001b\[\d+m/g, "").length <= 100, line);
     }
     assert.match((await cli.run("get svc -o wide")).stdout, /x{300}/);

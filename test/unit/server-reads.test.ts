@@ -119,7 +119,7 @@ describe("discovery", () => {
 
 describe("health", () => {
   it("is ok, or says what fails", async () => {
-    let trouble: string | undefined;
+    let trouble: string | undefined = undefined;
     const health = [{ name: "store", live: true, check: () => undefined }, { name: "caches", live: false, check: () => trouble }];
     const { send } = testApp({ health });
     const get = async (of: string) => {
