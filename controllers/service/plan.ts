@@ -268,7 +268,7 @@ function keep(service: Service, seen: ServiceObservation, outline: Outline): Ser
       service.spec.dependsOn.length === 0
         ? { type: "DependenciesReady", status: "True", reason: "NoDependencies", message: "depends on nothing", observedGeneration }
         : waiting.length === 0
-          ? { type: "DependenciesReady", status: "True", reason: "Met", message: `all ${service.spec.dependsOn.length} met`, observedGeneration }
+          ? { type: "DependenciesReady", status: "True", reason: "Met", message: "all are met", observedGeneration }
           : { type: "DependenciesReady", status: "False", reason: "Waiting", message: waiting.map((each) => each.message).join("; ").slice(0, 1000), observedGeneration },
       { type: "Started", status: flag(outline.started), reason: outline.started ? "Running" : outline.phase, message: outline.started ? "its process runs" : outline.message, observedGeneration },
       { type: "Completed", status: flag(outline.completed), reason: outline.completed ? "Completed" : outline.phase, message: outline.completed ? outline.message : "has not ended with exit code 0", observedGeneration },

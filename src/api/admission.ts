@@ -85,3 +85,9 @@ export function findCycle(start: string, edges: (name: string) => readonly strin
   }
   return undefined;
 }
+
+/** What may not be deleted. @throws StatusError Forbidden */
+export function admitDeletion(kind: KindName, { metadata }: AnyObject): void {
+  // The cluster's identity hangs on it, and nobody who leaves out a namespace could work any more.
+  if (kind === "Namespace" && metadata.name === "default") throw new StatusError("Forbidden", 'namespaces "default" is forbidden: this namespace may not be deleted', { kind: "namespaces", name: "default" });
+}

@@ -33,6 +33,21 @@ export function threeWayMerge(original: Fields | undefined, desired: Fields, cur
   return patch;
 }
 
+/**
+ * What is applied, as the annotation's text: byte for byte what kubectl writes, so that the two may take turns on an object
+ * and the other's note is no change. Keys in order, as Go prints a map, and what could end a script element escaped.
+ */
+export function lastAppliedNote(applied: Fields): string {
+  const text = JSON.stringify(inOrder(applied)).replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return `${text}\n`;
+}
+
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (!isFields(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, each]) => [key, inOrder(each)]));
+}
+
 /** What `apply` last applied to an object; undefined when it never did, or when the note cannot be read. */
 export function lastApplied(object: { readonly metadata: { readonly annotations?: Readonly<Record<string, string>> } }): Fields | undefined {
   const note = object.metadata.annotations?.[lastAppliedAnnotation];

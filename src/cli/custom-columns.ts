@@ -23,11 +23,13 @@ export function parseCustomColumns(text: string): CustomColumns {
   });
 }
 
-/** Orders objects by the value at a path: numbers by size, all else as text; those without one come first, as in kubectl. @throws CliError */
-export function sortedBy<T extends object>(objects: readonly T[], text: string): readonly T[] {
+/**
+ * Orders items by the value at a path of their object: numbers by size, all else as text; those without one come first,
+ * as in kubectl. @throws CliError when it is no path
+ */
+export function orderBy(text: string): <T>(items: readonly T[], objectOf: (item: T) => object | undefined) => readonly T[] {
   const path = pathOf(text, "--sort-by");
-  const keyed = objects.map((object) => ({ object, value: path(object)[0] }));
-  return keyed.sort((a, b) => compare(a.value, b.value)).map(({ object }) => object);
+  return (items, objectOf) => items.map((item) => ({ item, value: path(objectOf(item))[0] })).sort((a, b) => compare(a.value, b.value)).map(({ item }) => item);
 }
 
 function compare(a: unknown, b: unknown): number {

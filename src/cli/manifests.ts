@@ -89,7 +89,7 @@ function* rawObjects({ name, text }: ManifestSource, problems: string[]): Genera
   }
   for (const document of documents) {
     if (document.errors.length > 0) {
-      problems.push(...document.errors.map((error) => `${at(error.pos[0])}: ${error.message.split("\n")[0]}`));
+      problems.push(...document.errors.map((error) => `${at(error.pos[0])}: ${/call stack/i.test(error.message) ? "it is nested too deeply to be read" : error.message.split("\n")[0]}`));
       continue;
     }
     const start = document.contents?.range[0] ?? 0;

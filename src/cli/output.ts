@@ -12,6 +12,9 @@ export interface Printable {
   readonly items?: readonly Printable[];
 }
 
+/** Words that YAML 1.1 readers, kubectl among them, would take for something else ("on", a time) are quoted. */
+const yamlOptions = { aliasDuplicateObjects: false, lineWidth: 0, compat: "yaml-1.1" } as const;
+
 export type OutputFormat =
   | { readonly type: "table"; readonly wide: boolean }
   /** Text of the whole, ended by a newline unless empty. */
@@ -26,7 +29,7 @@ export async function outputFormat(text: string | undefined): Promise<OutputForm
   if (text === "name") return { type: "object", render: (value) => (value.items ?? [value]).map((each) => `${nameOf(each)}\n`).join("") };
   if (text === "yaml") {
     const { stringify } = await import("yaml");
-    return { type: "object", render: (value) => stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 }) };
+    return { type: "object", render: (value) => stringify(value, yamlOptions) };
   }
   if (text.startsWith("jsonpath=")) {
     try {

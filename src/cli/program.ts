@@ -109,6 +109,8 @@ function addServerCommands(program: Command, run: Run): void {
     .action(() => run(async (session) => (await import("./commands/server.ts")).serverRun(session)));
   server.command("stop").description("stop it; workloads keep running")
     .action(() => run(async (session) => (await import("./commands/server.ts")).serverStop(session)));
+  server.command("logs").description("what it wrote to its log, whether it runs or not").option("-f, --follow", "go on with what is written").option("--tail <lines>", "only the last lines")
+    .action((options) => run(async (session) => (await import("./commands/server-logs.ts")).serverLogs(session, options)));
   server.command("status").description("whether and where it runs").option("-o, --output <format>", "json")
     .action((options) => run(async (session) => (await import("./commands/server.ts")).serverStatus(session, options)));
   program.command("version").description("versions of this command and of the server")
@@ -122,6 +124,16 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
     .addOption(new Option("--dry-run [how]", "change nothing: client checks here, server asks it").choices(["none", "client", "server"]).preset("client"))
     .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
     .action((options) => run(async (session) => (await import("./commands/apply.ts")).apply(session, options)));
+  fileOptions(program.command("validate").description("check manifests without a server"))
+    .action((options) => run(async (session) => (await import("./commands/validate.ts")).validate(session, options)));
+  program.command("patch <kind> [name...]").description("change some fields of an object")
+    .option("-p, --patch <patch>", "the patch, as JSON or YAML")
+    .option("--patch-file <file>", "a file with the patch")
+    .option("--type <type>", "merge (RFC 7386) or json (RFC 6902)", "merge")
+    .option("--subresource <name>", "status")
+    .addOption(new Option("--dry-run [how]", "change nothing: ask the server what would come out").choices(["none", "server"]).preset("server"))
+    .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
+    .action((kind: string, names: string[], options) => run(async (session) => (await import("./commands/patch.ts")).patch(session, [kind, ...names], options)));
   selectors(fileOptions(program.command("delete [kind] [name...]").description("delete objects, and wait until they are gone")))
     .option("--all", "all objects of the kind in the namespace")
     .option("--ignore-not-found", "a missing object is no error")
@@ -139,8 +151,10 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
 function addReadingCommands(program: Command, run: Run, selectors: (command: Command) => Command): void {
   selectors(program.command("get <kind> [name...]").description("list objects"))
     .option("-A, --all-namespaces", "of all namespaces")
-    .option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE")
+    .option("-o, --output <format>", "json, yaml, name, wide, jsonpath=TEMPLATE or custom-columns=NAME:PATH,…")
     .option("-w, --watch", "go on with each change")
+    .option("--sort-by <path>", "order by a field, such as .metadata.creationTimestamp")
+    .option("--show-labels", "a last column with the labels")
     .option("--no-headers", "no line of column names")
     .option("--ignore-not-found", "a missing object is no error")
     .action((kind: string, names: string[], options) => run(async (session) => (await import("./commands/get.ts")).get(session, [kind, ...names], options)));

@@ -28,7 +28,7 @@ export function settled(object: AnyObject | undefined): Verdict {
   const { observedGeneration = 0, conditions, phase } = observedOf(object);
   const ready = findCondition(conditions, "Ready");
   const state = phase ?? (ready?.status === "True" ? "Ready" : "Pending");
-  if (observedGeneration < object.metadata.generation) return { done: false, state, message: ready === undefined ? "has not been looked at yet" : "its latest change has not been acted on yet" };
+  if (observedGeneration < object.metadata.generation) return { done: false, state, message: ready === undefined ? "has not been looked at yet" : ready.status === "True" ? "its latest change has not been acted on yet" : ready.message };
   if (object.kind === "Workspace" && object.spec.state === "Stopped") return { done: phase === "Stopped", state, message: phase === "Stopped" ? "" : (ready?.message ?? "") };
   const done = ready?.status === "True" || (object.kind === "Service" && phase === "Completed");
   return { done, state, message: done ? "" : (ready?.message ?? "has no condition Ready yet") };

@@ -61,16 +61,19 @@ export interface FromServer {
   readonly withNamespace: boolean;
   /** Put before each name: `service.vendetta.dev/`. */
   readonly prefix: string;
+  /** A last column with the labels. Default false. */
+  readonly withLabels?: boolean | undefined;
 }
 
 /** A server's Table as text. `columns` are those of the first table when this one is of a later event. */
-export function textTable(table: Table, { wide, withNamespace, prefix }: FromServer, columns = table.columnDefinitions): TextTable {
+export function textTable(table: Table, { wide, withNamespace, prefix, withLabels = false }: FromServer, columns = table.columnDefinitions): TextTable {
   const shown = columns.map((column, i) => ({ column, i })).filter(({ column }) => wide || column.priority === 0);
   return {
-    header: [...(withNamespace ? ["NAMESPACE"] : []), ...shown.map(({ column }) => column.name.toUpperCase())],
+    header: [...(withNamespace ? ["NAMESPACE"] : []), ...shown.map(({ column }) => column.name.toUpperCase()), ...(withLabels ? ["LABELS"] : [])],
     rows: table.rows.map(({ cells, object }) => [
       ...(withNamespace ? [object?.metadata.namespace ?? "<none>"] : []),
       ...shown.map(({ column, i }) => (column.format === "name" ? prefix : "") + cellText(cells[i])),
+      ...(withLabels ? [cellText(Object.entries(object?.metadata.labels ?? {}).map(([key, value]) => `${key}=${value}`).sort().join(","))] : []),
     ]),
   };
 }

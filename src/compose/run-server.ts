@@ -105,7 +105,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
     workspaceController,
     serviceController,
     createController(createNamespaceReconciler({ store: { ...parts.store, list: store.list.bind(store), delete: store.delete.bind(store) }, namespaces: informers.Namespace.lister }), control),
-    createOwnerGarbage({ store, informers: [informers.Workspace, informers.Service, informers.Node] as never, clock, log }),
+    createOwnerGarbage({ store, informers: [informers.Workspace, informers.Service, informers.Node], clock, log }),
     createEventExpiry({ store, clock, log }),
     {
       name: "api",

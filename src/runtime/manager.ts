@@ -79,7 +79,11 @@ export function createManager({ clock, log, readyTimeoutMs = 30_000, stopTimeout
         }
         if (!stopping.signal.aborted) {
           ready?.();
-          await new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve(), { once: true }));
+          await new Promise<void>((resolve) => {
+            stopping.signal.addEventListener("abort", () => resolve(), { once: true });
+            // Whoever was told may have stopped us in that very moment.
+            if (stopping.signal.aborted) resolve();
+          });
         }
       } catch (error) {
         fail(error);

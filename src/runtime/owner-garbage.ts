@@ -5,7 +5,6 @@ import { isDeleting, type OwnerReference, type StoredObject } from "../api/meta.
 import { kindFor, kindNames, kinds } from "../api/registry.ts";
 import { isNotFound } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
-import type { Informer } from "./informer.ts";
 import type { Runnable } from "./runnable.ts";
 
 /** Everything is looked at this often, and at once when an object went that may have owned something. */
@@ -14,7 +13,7 @@ const intervalMs = 30_000;
 export interface OwnerGarbageParts {
   readonly store: Pick<Store, "list" | "get" | "delete">;
   /** Whose going wakes it. */
-  readonly informers: readonly Pick<Informer<"Workspace">, "onChange">[];
+  readonly informers: readonly { onChange(listener: (change: { readonly type: string }) => void): void }[];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -22,7 +21,11 @@ export interface OwnerGarbageParts {
 /** Deletes objects all of whose owners are gone. An owner counts as gone when the store itself, not a cache, has no object of that name with that uid. */
 export function createOwnerGarbage({ store, informers, clock, log }: OwnerGarbageParts): Runnable {
   let wake: (() => void) | undefined;
-  for (const informer of informers) informer.onChange((change) => change.type === "removed" && wake?.());
+  for (const informer of informers) {
+    informer.onChange(({ type }) => {
+      if (type === "removed") wake?.();
+    });
+  }
 
   const isGone = async (owner: OwnerReference, namespace: string | undefined): Promise<boolean> => {
     const kind = kindFor(owner.apiVersion, owner.kind);

@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import { timestamp, type Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Random } from "../base/random.ts";
-import { admit, type AdmissionReader } from "../api/admission.ts";
+import { admit, admitDeletion, type AdmissionReader } from "../api/admission.ts";
 import { isDeleting, type ObjectInput } from "../api/meta.ts";
 import { applyJsonPatch, mergePatch } from "../api/patch.ts";
 import type { AnyObject, KindMap, KindName } from "../api/registry.ts";
@@ -166,6 +166,7 @@ export class EmbeddedStore implements Store, CommitSink {
     return this.#write(kind, options, (version) => {
       const before = this.#existing(kind, ref);
       checkPreconditions(kind, before, preconditions);
+      admitDeletion(kind, before);
       if (!before.metadata.finalizers?.length) return { before, after: before, remove: true };
       return { before, after: deletingObject(before, version, timestamp(this.#clock.now())) };
     });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
@@ -56,7 +56,7 @@ describe("apply", () => {
     const { code, stdout, stderr } = await cli.run("apply -f -", { stdin: yaml(a, service("B", { comand: ["x"] })) });
     assert.equal(code, 1);
     assert.equal(stdout, "");
-    assert.match(stderr, /^error: stdin:3:\d+: Service "B": .*\n.*spec\.comand: unknown field; did you mean "command"\?\n$/s);
+    assert.match(stderr, /^error: stdin:3:\d+: Service "B": spec\.comand: unknown field; did you mean "command"\?\nstdin:3:\d+: Service "B": metadata\.name: /);
     assert.deepEqual((await cli.store.list("Service")).items, []);
   });
 
@@ -95,9 +95,10 @@ describe("apply", () => {
   });
 
   it("waits until all are Ready, and tells each change on stderr", async () => {
+    const { resourceVersion } = await cli.store.list("Service");
     const applying = cli.run("apply --wait --timeout 20s -f -", { stdin: yaml(a) });
     const signal = new AbortController();
-    for await (const event of cli.store.watch("Service", { from: "0" }, signal.signal)) {
+    for await (const event of cli.store.watch("Service", { from: resourceVersion }, signal.signal)) {
       if (event.type !== "ADDED") continue;
       await ready("a", "False", "is being started");
       await ready("a");
@@ -135,9 +136,8 @@ describe("get", () => {
   it("fits the terminal, and says it all in a pipe", async () => {
     await cli.run("apply -f -", { stdin: yaml(a) });
     await ready("a", "False", "x".repeat(300));
-    for (const line of (await cli.run("get svc -o wide", { columns: 100 })).stdout.split("\n")) {
-       
-      assert.ok(line.replace(/\u001b\[\d+m/g, "").length <= 100, line);
+    for (const line of (await cli.run("get svc -o wide", { columns: 110 })).stdout.split("\n")) {
+      assert.ok(line.replace(/\u001b\[\d+m/g, "").length <= 110, line);
     }
     assert.match((await cli.run("get svc -o wide")).stdout, /x{300}/);
   });
@@ -161,6 +161,12 @@ describe("get", () => {
       assert.match(stderr, /"nope" not found/);
       assert.match(stdout, /a/);
     }
+  });
+  it("quotes in YAML what older readers would take for something else", async () => {
+    await cli.run("apply -f -", { stdin: yaml(service("a", { env: { DEBUG: "on", N: "012", EMPTY: "" } })) });
+    const { stdout } = await cli.run("get svc a -o yaml");
+    for (const line of ['    DEBUG: "on"', '    "N": "012"', '    EMPTY: ""']) assert.ok(stdout.split("\n").includes(line), `${line} in\n${stdout}`);
+    assert.match(stdout, /creationTimestamp: "2/);
   });
   it("watches", async () => {
     await cli.run("apply -f -", { stdin: yaml(a) });
@@ -200,10 +206,10 @@ describe("delete", () => {
     assert.equal(code, 1);
     assert.match(stderr, /1 of 1 are still there after 0\.1 s/);
     assert.equal((await cli.run("delete svc held --wait=false")).code, 0);
-    const gone = cli.run("delete svc held");
-    const stored = await cli.store.get("Service", { namespace: "default", name: "held" });
-    await cli.store.update("Service", { ...stored, metadata: { ...stored.metadata, finalizers: [] } });
-    assert.equal((await gone).code, 0);
+    let released: Promise<unknown> | undefined;
+    const { code: gone } = await cli.run("delete svc held", { onOutput: () => (released ??= cli.store.patch("Service", { namespace: "default", name: "held" }, { type: "merge", patch: { metadata: { finalizers: null } } })) });
+    await released;
+    assert.equal(gone, 0);
   });
 });
 
@@ -217,6 +223,106 @@ describe("wait", () => {
     const late = await cli.run("wait svc a --for=delete --timeout=50ms");
     assert.equal(late.code, 1);
     assert.match(late.stderr, /^error: timed out waiting for/);
+  });
+});
+
+describe("patch", () => {
+  beforeEach(async () => {
+    await cli.run("apply -f -", { stdin: yaml(a) });
+  });
+  it("merges, in JSON or YAML, and says when nothing changed", async () => {
+    assert.deepEqual(await cli.run(["patch", "svc", "a", "-p", '{"spec":{"port":80}}']), { code: 0, stdout: "service.vendetta.dev/a patched\n", stderr: "" });
+    assert.equal((await cli.run(["patch", "svc/a", "-p", "spec: {port: 80}"])).stdout, "service.vendetta.dev/a patched (no change)\n");
+    assert.equal((await cli.store.get("Service", { namespace: "default", name: "a" })).spec.port, 80);
+  });
+  it("takes operations, and asks only in a dry run", async () => {
+    const operations = JSON.stringify([{ op: "replace", path: "/spec/command/0", value: "z" }]);
+    assert.equal((await cli.run(["patch", "svc", "a", "--type=json", "--dry-run", "-p", operations, "-o", "jsonpath={.spec.command[0]}"])).stdout, "z");
+    assert.equal((await cli.store.get("Service", { namespace: "default", name: "a" })).spec.command[0], "a");
+    assert.equal((await cli.run(["patch", "svc", "a", "--type=json", "-p", operations])).code, 0);
+    assert.equal((await cli.store.get("Service", { namespace: "default", name: "a" })).spec.command[0], "z");
+  });
+  it("says what is wrong with one", async () => {
+    for (const [args, says] of [
+      [["svc", "a"], /-p PATCH/],
+      [["svc", "a", "-p", "[]"], /a merge patch is an object/],
+      [["svc", "a", "-p", "{}", "--type", "json"], /a json patch is a list/],
+      [["svc", "a", "-p", "{}", "--type", "strategic"], /use merge/],
+      [["svc", "a", "-p", "{a: ["], /neither as JSON nor as YAML/],
+      [["svc", "-p", "{}"], /say which object/],
+      [["svc", "nope", "-p", "{}"], /"nope" not found/],
+      [["svc", "a", "-p", '{"spec":{"bogus":1}}'], /Error from server \(Invalid\): .*spec\.bogus/],
+      [["svc", "a", "-p", '{"__proto__":{"x":1}}'], /__proto__/],
+    ] as const) {
+      const { code, stderr } = await cli.run(["patch", ...args]);
+      assert.equal(code, 1, args.join(" "));
+      assert.match(stderr, says);
+    }
+  });
+});
+
+describe("get, arranged", () => {
+  beforeEach(async () => {
+    await cli.run("apply -f -", { stdin: yaml(service("a", { port: 90 }, { labels: { tier: "x", app: "y" } }), service("b"), service("c", { port: 800 })) });
+  });
+  it("in columns of one's own", async () => {
+    assert.equal((await cli.run(["get", "svc", "-o", "custom-columns=NAME:.metadata.name,PORT:.spec.port"])).stdout, "NAME   PORT\na      90\nb      <none>\nc      800\n");
+    assert.match((await cli.run(["get", "svc", "-o", "custom-columns=NAME"])).stderr, /"NAME" is not NAME:PATH/);
+  });
+  it("by a field", async () => {
+    for (const output of [["-o", "name"], ["-o", "jsonpath={.items[*].metadata.name}"], ["--no-headers"]]) {
+      const { stdout } = await cli.run(["get", "svc", "--sort-by", "{.spec.port}", ...output]);
+      assert.deepEqual([...stdout.matchAll(/(?:^|\/| )([abc])(?=\s|$)/gm)].map(([, name]) => name), ["b", "a", "c"], output.join(" "));
+    }
+    assert.match((await cli.run("get svc --sort-by .spec[")).stderr, /--sort-by: Cannot parse JSONPath/);
+  });
+  it("with labels", async () => {
+    assert.match((await cli.run("get svc a --show-labels")).stdout, /LABELS\n.* app=y,tier=x\n$/);
+  });
+});
+
+describe("validate", () => {
+  it("needs no server", async () => {
+    const home = mkdtempSync(join(tmpdir(), "vd-"));
+    try {
+      assert.deepEqual(await runIn(home, "validate -f -", { stdin: yaml(a, b) }), { code: 0, stdout: "2 objects in 1 file: nothing wrong.\n", stderr: "" });
+      const { code, stderr } = await runIn(home, "validate -f -", { stdin: yaml(service("a", { dependsOn: [{ name: "b" }] }), b) });
+      assert.equal(code, 1);
+      assert.match(stderr, /dependency cycle: a → b → a/);
+    } finally {
+      rmSync(home, { recursive: true });
+    }
+  });
+});
+
+describe("server logs", () => {
+  it("prints the log, or its end, and says where there is none", async () => {
+    const home = mkdtempSync(join(tmpdir(), "vd-"));
+    try {
+      assert.match((await runIn(home, "server logs")).stderr, /no server has been started/);
+      mkdirSync(join(home, "log"));
+      const text = Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join("");
+      writeFileSync(join(home, "log", "server.log"), text);
+      assert.equal((await runIn(home, "server logs")).stdout, text);
+      assert.equal((await runIn(home, "server logs --tail 2")).stdout, "line 19998\nline 19999\n");
+      assert.equal((await runIn(home, "server logs --tail 15000")).stdout, text.slice(text.indexOf("line 5000\n")));
+      assert.equal((await runIn(home, "server logs --tail 99999")).stdout, text);
+      assert.equal((await runIn(home, "server logs --tail 0")).stdout, "");
+      const ending = new AbortController();
+      const file = join(home, "log", "server.log");
+      let grown = false;
+      const { stdout } = await runIn(home, "server logs -f --tail 1", {
+        signal: ending.signal,
+        onOutput(said) {
+          if (!grown) appendFileSync(file, "one more\n");
+          grown = true;
+          if (said.includes("one more")) ending.abort();
+        },
+      });
+      assert.equal(stdout, "line 19999\none more\n");
+    } finally {
+      rmSync(home, { recursive: true });
+    }
   });
 });
 

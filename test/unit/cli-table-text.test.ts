@@ -80,7 +80,6 @@ describe("colour", () => {
   it("is in a table only when the style has it, and changes no width", () => {
     const styled = tableLines(text(), { ...plain, style: createStyle(true) });
     assert.notDeepEqual(styled, tableLines(text(), plain));
-     
     assert.deepEqual(styled.map((line) => line.replace(/\u001b\[\d+m/g, "")), tableLines(text(), plain));
   });
 });

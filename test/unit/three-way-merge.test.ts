@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { lastApplied, lastAppliedAnnotation, threeWayMerge } from "../../src/api/three-way-merge.ts";
+import { lastApplied, lastAppliedAnnotation, lastAppliedNote, threeWayMerge } from "../../src/api/three-way-merge.ts";
 
 interface Row {
   readonly what: string;
@@ -43,4 +43,18 @@ describe("lastApplied", () => {
   it("reads kubectl's annotation", () => assert.deepEqual(lastApplied(noted('{"kind":"Service"}\n')), { kind: "Service" }));
   it("is unknown where there is none", () => assert.equal(lastApplied({ metadata: {} }), undefined));
   for (const bad of ["", "{", "null", "[]", '"text"']) it(`is unknown where it says ${JSON.stringify(bad)}`, () => assert.equal(lastApplied(noted(bad)), undefined));
+});
+
+describe("lastAppliedNote", () => {
+  // Taken from an object that kubectl 1.32.4 applied.
+  it("is what kubectl writes", () => {
+    assert.equal(
+      lastAppliedNote({ kind: "Service", apiVersion: "v1", spec: { workspace: "w", command: ["sh", "a < b && c > d \u2028 ü"], dependsOn: [{ name: "x", condition: "Ready" }] }, metadata: { name: "a", annotations: {} } }),
+      '{"apiVersion":"v1","kind":"Service","metadata":{"annotations":{},"name":"a"},"spec":{"command":["sh","a \\u003c b \\u0026\\u0026 c \\u003e d \\u2028 ü"],"dependsOn":[{"condition":"Ready","name":"x"}],"workspace":"w"}}\n',
+    );
+  });
+  it("is read back as what was applied", () => {
+    const applied = { kind: "Service", spec: { command: ["<&>"], "10": 1, "9": 2 } };
+    assert.deepEqual(lastApplied({ metadata: { annotations: { [lastAppliedAnnotation]: lastAppliedNote(applied) } } }), applied);
+  });
 });

@@ -4,7 +4,7 @@ import { mergePatch } from "../../api/patch.ts";
 import type { AnyObject, KindName } from "../../api/registry.ts";
 import type { Service } from "../../api/service.ts";
 import { isAlreadyExists, isConflict, isNotFound, StatusError, type StatusReason } from "../../api/status-error.ts";
-import { lastApplied, lastAppliedAnnotation, threeWayMerge } from "../../api/three-way-merge.ts";
+import { lastApplied, lastAppliedAnnotation, lastAppliedNote, threeWayMerge } from "../../api/three-way-merge.ts";
 import { parseObject } from "../../api/validate.ts";
 import type { Store } from "../../store/store.ts";
 import { durationArgument } from "../duration-argument.ts";
@@ -169,5 +169,5 @@ function withNote(raw: ManifestObject["raw"]): Fields {
   const { [lastAppliedAnnotation]: _old, ...annotations } = (raw.metadata["annotations"] ?? {}) as Readonly<Record<string, string>>;
   const { annotations: _written, ...metadata } = raw.metadata;
   const applied = { ...raw, metadata: { annotations, ...metadata } };
-  return { ...applied, metadata: { ...metadata, annotations: { ...annotations, [lastAppliedAnnotation]: `${JSON.stringify(applied)}\n` } } };
+  return { ...applied, metadata: { ...metadata, annotations: { ...annotations, [lastAppliedAnnotation]: lastAppliedNote(applied) } } };
 }

@@ -20,17 +20,38 @@ export interface GetOptions extends SelectorOptions {
   /** commander's --no-headers: false when given. */
   readonly headers?: boolean | undefined;
   readonly ignoreNotFound?: boolean | undefined;
+  /** A JSONPath to order by. Default: the name. */
+  readonly sortBy?: string | undefined;
+  readonly showLabels?: boolean | undefined;
 }
 
 export async function get(session: Session, args: readonly string[], options: GetOptions): Promise<void> {
   const { kinds, named } = resourceArgs(args);
-  const format = await outputFormat(options.output);
+  const format = await formatOf(session, options);
+  const sorted = await sorterOf(options);
   if (named.length > 0 && (options.selector !== undefined || options.allNamespaces === true)) throw new CliError("a name cannot be given together with -l or -A");
   const store = await session.connect();
   if (options.watch === true) return await watchKind(session, store, kinds, named, options, format);
-  if (format.type === "object") return await printObjects(session, store, kinds, named, options, format.render);
+  if (format.type === "object") return await printObjects(session, store, kinds, named, options, sorted, format.render);
   if (named.length > 0) await printNamed(session, store, named, options, format.wide);
-  else await printTables(session, store, kinds, options, format.wide);
+  else await printTables(session, store, kinds, options, sorted, format.wide);
+}
+
+/** As `outputFormat`, and `custom-columns=`: a table of objects, which only a list of them makes sense of. */
+async function formatOf(session: Session, options: GetOptions): Promise<OutputFormat> {
+  const prefix = "custom-columns=";
+  if (options.output?.startsWith(prefix) !== true) return await outputFormat(options.output);
+  const { parseCustomColumns } = await import("../custom-columns.ts");
+  const tableOf = parseCustomColumns(options.output.slice(prefix.length));
+  return { type: "object", render: (value) => textOf(session, options, tableOf(value.items ?? [value])) };
+}
+
+type Sorter = <T>(items: readonly T[], objectOf: (item: T) => object | undefined) => readonly T[];
+
+async function sorterOf({ sortBy }: GetOptions): Promise<Sorter | undefined> {
+  if (sortBy === undefined) return undefined;
+  const { orderBy } = await import("../custom-columns.ts");
+  return orderBy(sortBy);
 }
 
 export function roomOf({ namespace }: Session, kind: KindName, allNamespaces = false): string | undefined {
@@ -39,11 +60,11 @@ export function roomOf({ namespace }: Session, kind: KindName, allNamespaces = f
 
 const refOf = (session: Session, { kind, name }: Named): NamespacedName => ({ namespace: roomOf(session, kind), name });
 
-async function printObjects(session: Session, store: HttpStore, kinds: readonly KindName[], named: readonly Named[], options: GetOptions, render: (value: Printable) => string): Promise<void> {
+async function printObjects(session: Session, store: HttpStore, kinds: readonly KindName[], named: readonly Named[], options: GetOptions, sorted: Sorter | undefined, render: (value: Printable) => string): Promise<void> {
   if (named.length === 0) {
     const lists = await Promise.all(kinds.map((kind) => store.list(kind, selectionOf(roomOf(session, kind, options.allNamespaces), options))));
     const items = lists.flatMap((list): readonly AnyObject[] => list.items);
-    session.world.stdout.write(render(listOf(items)));
+    session.world.stdout.write(render(listOf(sorted?.(items, (item) => item) ?? items)));
     return;
   }
   const { found, missing } = await readNamed(session, named, options, (each) => store.get(each.kind, refOf(session, each)));
@@ -73,27 +94,31 @@ async function printNamed(session: Session, store: HttpStore, named: readonly Na
   const { found, missing } = await readNamed(session, named, options, async (each) => ({ kind: each.kind, table: await store.getTable(each.kind, refOf(session, each)) }));
   const kinds = [...new Set(found.map((each) => each.kind))];
   printTexts(session, options, kinds.map((kind) => {
-    const texts = found.filter((each) => each.kind === kind).map((each) => textTable(each.table, { wide, withNamespace: false, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "" }));
+    const texts = found.filter((each) => each.kind === kind).map((each) => textTable(each.table, { wide, withNamespace: false, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "", withLabels: options.showLabels }));
     return { header: texts[0]!.header, rows: texts.flatMap((each) => each.rows) };
   }));
   if (missing) throw new ExitError(1);
 }
 
-async function printTables(session: Session, store: HttpStore, kinds: readonly KindName[], options: GetOptions, wide: boolean): Promise<void> {
-  const tables = await Promise.all(kinds.map((kind) => store.listTable(kind, selectionOf(roomOf(session, kind, options.allNamespaces), options))));
+async function printTables(session: Session, store: HttpStore, kinds: readonly KindName[], options: GetOptions, sorted: Sorter | undefined, wide: boolean): Promise<void> {
+  const includeObject = sorted === undefined ? undefined : "Object";
+  const tables = await Promise.all(kinds.map((kind) => store.listTable(kind, { ...selectionOf(roomOf(session, kind, options.allNamespaces), options), includeObject })));
   const texts = tables.flatMap((table, i): TextTable[] => {
     const kind = kinds[i]!;
-    return table.rows.length === 0 ? [] : [textTable(table, { wide, withNamespace: options.allNamespaces === true && kindPaths[kind].namespaced, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "" })];
+    const rows = sorted?.(table.rows, (row) => row.object) ?? table.rows;
+    return rows.length === 0 ? [] : [textTable({ ...table, rows }, { wide, withNamespace: options.allNamespaces === true && kindPaths[kind].namespaced, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "", withLabels: options.showLabels })];
   });
   if (texts.length === 0) tellEmpty(session, kinds, options);
   else printTexts(session, options, texts);
 }
 
-function printTexts(session: Session, { headers }: GetOptions, texts: readonly TextTable[]): void {
-  const { stdout } = session.world;
+function printTexts(session: Session, options: GetOptions, texts: readonly TextTable[]): void {
+  if (texts.length > 0) session.world.stdout.write(texts.map((text) => textOf(session, options, text)).join("\n"));
+}
+
+function textOf({ world: { stdout }, outStyle }: Session, { headers }: GetOptions, text: TextTable): string {
   const columns = stdout.isTTY === true ? stdout.columns : undefined;
-  const blocks = texts.map((text) => tableLines(text, { style: session.outStyle, header: headers !== false, columns }).join("\n"));
-  if (blocks.length > 0) session.print(blocks.join("\n\n"));
+  return tableLines(text, { style: outStyle, header: headers !== false, columns }).map((line) => `${line}\n`).join("");
 }
 
 function tellEmpty(session: Session, kinds: readonly KindName[], { allNamespaces, selector, fieldSelector }: GetOptions): void {
@@ -129,13 +154,13 @@ async function watchKind(session: Session, store: HttpStore, kinds: readonly Kin
 }
 
 /** Prints tables below each other; columns never get narrower, so that they stay aligned. */
-function tableStream(session: Session, { headers, allNamespaces }: GetOptions, wide: boolean, kind: KindName): (table: Table) => void {
+function tableStream(session: Session, { headers, allNamespaces, showLabels }: GetOptions, wide: boolean, kind: KindName): (table: Table) => void {
   let columns: readonly TableColumn[] = [];
   let widths: number[] = [];
   let headed = headers === false;
   return (table) => {
     if (table.columnDefinitions.length > 0) columns = table.columnDefinitions;
-    const { header, rows } = textTable(table, { wide, withNamespace: allNamespaces === true && kindPaths[kind].namespaced, prefix: "" }, columns);
+    const { header, rows } = textTable(table, { wide, withNamespace: allNamespaces === true && kindPaths[kind].namespaced, prefix: "", withLabels: showLabels }, columns);
     if (rows.length === 0) return;
     const lines = headed ? rows : [header, ...rows];
     widths = header.map((_, i) => Math.max(widths[i] ?? 0, header[i]!.length, ...lines.map((line) => line[i]?.length ?? 0)));

@@ -58,7 +58,7 @@ async function parsed(source: string): Promise<unknown> {
     // JSON is tried first: it needs no library.
     const { parse } = await import("yaml");
     try {
-      return parse(source, { maxAliasCount: 100, prettyErrors: false, logLevel: "silent" }) as unknown;
+      return parse(source, { maxAliasCount: 100, prettyErrors: false, logLevel: "error" }) as unknown;
     } catch (error) {
       throw new CliError(`the patch can be read neither as JSON nor as YAML: ${messageOf(error).split("\n")[0]}`, { cause: error });
     }
