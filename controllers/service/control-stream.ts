@@ -3,12 +3,15 @@ import { messageOf } from "../../src/base/errors.ts";
 import type { Logger } from "../../src/base/log.ts";
 import { ProviderError, type Provider } from "../../src/providers/provider.ts";
 import { TransportError, type ExecStream } from "../../src/transports/transport.ts";
-import { controlScript, runDirUnusableCode, superviseScript } from "./supervise-script.ts";
+import { controlScript, runDirUnusableCode, setsidMissingCode } from "./control-script.ts";
+import { superviseScript } from "./supervise-script.ts";
 
 const openTimeoutMs = 10_000;
 const requestTimeoutMs = 10_000;
 /** How long a control shell whose stdin was closed may take to end before its exec is killed. */
 const closeTimeoutMs = 2_000;
+/** How long a shell that ended before it was ready may take to tell its exit code. */
+const exitCodeWaitMs = 500;
 const pendingRequestsMax = 1_024;
 const replyLineCharsMax = 4_096;
 const replyLinesMax = 10_000;
@@ -62,7 +65,11 @@ export class ControlStream {
     const broke = (error: unknown) => this.#break(new TransportError(`the control stream broke: ${messageOf(error)}`, true, { cause: error }));
     exec.stdin.on("error", broke);
     // A child process's stdin is destroyed without an error when the process ends; its stdout may stay open in a descendant.
-    exec.stdin.on("close", () => broke(new Error("its stdin was closed")));
+    // Until the stream is open its exit code says why, and comes a moment later.
+    exec.stdin.on("close", () => {
+      if (this.#opened) broke(new Error("its stdin was closed"));
+      else options.clock.after(exitCodeWaitMs, () => broke(new Error("its stdin was closed")));
+    });
     exec.stdout.on("error", broke);
     exec.stderr.on("error", broke);
     exec.exit.then(({ code, signal }) => this.#break(this.#endOf(code, signal)), broke);
@@ -159,6 +166,7 @@ export class ControlStream {
 
   #endOf(code: number | undefined, signal: string | undefined): Error {
     const last = this.#stderr.trim().split("\n").at(-1) ?? "";
+    if (!this.#opened && code === setsidMissingCode) return new ProviderError("SetsidMissing", "cannot supervise services: there is no setsid in the workspace; use an image with util-linux or busybox", false);
     if (!this.#opened && code === runDirUnusableCode) return new ProviderError("RunDirUnusable", `the supervisor's directory cannot be used: ${last}`, true);
     if (!this.#opened && (code === 126 || code === 127)) return shellMissing("the instance", last);
     return new TransportError(`the control shell ended with ${signal ?? `code ${code}`}${last === "" ? "" : `: ${last}`}`, true);

@@ -7,7 +7,7 @@ import { ControlStream, type RequestText } from "./control-stream.ts";
 import { parseRun } from "./run-reply.ts";
 import { shQuote } from "./sh-quote.ts";
 import { startLines } from "./start-lines.ts";
-import { logsScript } from "./supervise-script.ts";
+import { logsScript } from "./logs-script.ts";
 import type { Run, RunSpec, Supervisor, Supervisors } from "./supervisor.ts";
 
 interface Parts {
@@ -124,7 +124,7 @@ class ExecSupervisor implements Supervisor {
   async #open(signal: AbortSignal): Promise<ControlStream> {
     signal.throwIfAborted();
     if (this.#closed) throw new ProviderError("NotRunning", `the supervisor of ${this.#instanceId} was released; ask for it again`, true);
-    return await orAbort((this.#stream ??= this.#connect()), signal);
+    return orAbort((this.#stream ??= this.#connect()), signal);
   }
 
   #connect(): Promise<ControlStream> {

@@ -169,7 +169,8 @@ export async function makeDockerPlace(): Promise<Place> {
     owner, generation: 1, specHash: "h", hostname: "w", image, imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [],
     resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: { network: "none" },
   } as const satisfies InstanceSpec;
-  const provider = createDockerProvider({ transport: createLocalTransport({ clock: systemClock }), clock: systemClock, socketPath });
+  const transport = createLocalTransport({ clock: systemClock });
+  const provider = createDockerProvider({ transport, clock: systemClock, socketPath });
   const signal = AbortSignal.timeout(30_000);
   await provider.create(spec, () => {}, signal);
   await provider.start(instanceId(owner), signal);
@@ -183,6 +184,8 @@ export async function makeDockerPlace(): Promise<Place> {
     },
     async remove() {
       await provider.destroy(place.instance.id, { volumes: true }, AbortSignal.timeout(30_000));
+      await transport.close();
+      await place.close();
       const gone = new Promise((resolve) => engine.once("exit", resolve));
       engine.kill("SIGTERM");
       await gone;
@@ -191,8 +194,9 @@ export async function makeDockerPlace(): Promise<Place> {
   };
 }
 
-async function dockerPlace(socketPath: string, id: string): Promise<Place> {
-  const provider = createDockerProvider({ transport: createLocalTransport({ clock: systemClock }), clock: systemClock, socketPath });
+async function dockerPlace(socketPath: string, id: string): Promise<Place & { close(): Promise<void> }> {
+  const transport = createLocalTransport({ clock: systemClock });
+  const provider = createDockerProvider({ transport, clock: systemClock, socketPath });
   const instance = (await provider.inspect(id, AbortSignal.timeout(10_000)))!;
   return {
     words: ["docker", socketPath, id],
@@ -200,6 +204,7 @@ async function dockerPlace(socketPath: string, id: string): Promise<Place> {
     instance,
     sh: (script) => shOver(provider, id, script),
     controlProcesses: () => controls(instance.runDir)(provider, id),
+    close: () => transport.close(),
     remove: () => Promise.reject(new Error("only its maker removes it")),
   };
 }
