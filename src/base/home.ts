@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -41,7 +40,8 @@ export function homePaths(env: Environment): HomePaths {
 function socketPathOf(home: string, env: Environment): string {
   const own = join(home, "run", "api.sock");
   if (fits(own)) return own;
-  const hash = createHash("sha256").update(home).digest("hex").slice(0, 12);
+  // Not imported: nearly no path is that long, and every command would wait for it.
+  const hash = process.getBuiltinModule("node:crypto").createHash("sha256").update(home).digest("hex").slice(0, 12);
   const runtime = given(env["XDG_RUNTIME_DIR"]);
   const short = runtime === undefined ? undefined : join(runtime, `vendetta-${hash}`, "api.sock");
   if (short !== undefined && fits(short)) return short;

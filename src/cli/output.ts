@@ -1,4 +1,3 @@
-import { parseJsonPathTemplate } from "../api/jsonpath-template.ts";
 import { StatusError } from "../api/status-error.ts";
 import { resourceName } from "./kind-words.ts";
 import type { KindName } from "../api/registry.ts";
@@ -32,6 +31,7 @@ export async function outputFormat(text: string | undefined): Promise<OutputForm
     return { type: "object", render: (value) => stringify(value, yamlOptions) };
   }
   if (text.startsWith("jsonpath=")) {
+    const { parseJsonPathTemplate } = await import("../api/jsonpath-template.ts");
     try {
       const template = parseJsonPathTemplate(text.slice("jsonpath=".length));
       return { type: "object", render: (value) => template(value) };

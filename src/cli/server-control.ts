@@ -60,7 +60,8 @@ export async function startServer(session: Session): Promise<number> {
     // Not the user's directory: it could then never be unmounted or removed.
     cwd: "/",
     stdio: ["ignore", log.fd, log.fd],
-    env: { ...world.env, VENDETTA_HOME: paths.home },
+    // What is started must never start another one, whatever argv[1] turns out to be: that would go on without end.
+    env: { ...world.env, VENDETTA_HOME: paths.home, VENDETTA_NO_AUTOSTART: "1" },
   });
   child.once("error", (error) => (ended = error.message));
   child.once("exit", (code, signal) => (ended ??= signal === null ? `exit code ${code}` : `signal ${signal}`));

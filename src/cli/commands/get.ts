@@ -4,11 +4,10 @@ import type { AnyObject, KindName } from "../../api/registry.ts";
 import { isGone, isNotFound } from "../../api/status-error.ts";
 import type { Table, TableColumn } from "../../api/table.ts";
 import type { HttpStore } from "../../client/http-store.ts";
-import type { WatchEvent } from "../../store/store.ts";
-import { errorLine } from "../error-line.ts";
+import type { Selection, WatchEvent } from "../../store/store.ts";
 import { resourceArgs, resourceName, type Named } from "../kind-words.ts";
 import { listOf, outputFormat, type OutputFormat, type Printable } from "../output.ts";
-import { selectionOf, type SelectorOptions } from "../selector-options.ts";
+import type { SelectorOptions } from "../selector-options.ts";
 import type { Session } from "../session.ts";
 import { tableLines, textTable, type TextTable } from "../table-text.ts";
 import { CliError, ExitError } from "../world.ts";
@@ -58,11 +57,19 @@ export function roomOf({ namespace }: Session, kind: KindName, allNamespaces = f
   return kindPaths[kind].namespaced && !allNamespaces ? namespace : undefined;
 }
 
+/** Selectors are read by code that is loaded only for them. */
+async function selectionFor(session: Session, kind: KindName, options: GetOptions): Promise<Selection> {
+  const namespace = roomOf(session, kind, options.allNamespaces);
+  if (options.selector === undefined && options.fieldSelector === undefined) return { namespace };
+  const { selectionOf } = await import("../selector-options.ts");
+  return selectionOf(namespace, options);
+}
+
 const refOf = (session: Session, { kind, name }: Named): NamespacedName => ({ namespace: roomOf(session, kind), name });
 
 async function printObjects(session: Session, store: HttpStore, kinds: readonly KindName[], named: readonly Named[], options: GetOptions, sorted: Sorter | undefined, render: (value: Printable) => string): Promise<void> {
   if (named.length === 0) {
-    const lists = await Promise.all(kinds.map((kind) => store.list(kind, selectionOf(roomOf(session, kind, options.allNamespaces), options))));
+    const lists = await Promise.all(kinds.map(async (kind) => await store.list(kind, await selectionFor(session, kind, options))));
     const items = lists.flatMap((list): readonly AnyObject[] => list.items);
     session.world.stdout.write(render(listOf(sorted?.(items, (item) => item) ?? items)));
     return;
@@ -84,6 +91,7 @@ async function readNamed<T>(session: Session, named: readonly Named[], { ignoreN
       if (!isNotFound(error)) throw error;
       if (ignoreNotFound === true) continue;
       missing = true;
+      const { errorLine } = await import("../error-line.ts");
       session.tell(errorLine(error));
     }
   }
@@ -102,7 +110,7 @@ async function printNamed(session: Session, store: HttpStore, named: readonly Na
 
 async function printTables(session: Session, store: HttpStore, kinds: readonly KindName[], options: GetOptions, sorted: Sorter | undefined, wide: boolean): Promise<void> {
   const includeObject = sorted === undefined ? undefined : "Object";
-  const tables = await Promise.all(kinds.map((kind) => store.listTable(kind, { ...selectionOf(roomOf(session, kind, options.allNamespaces), options), includeObject })));
+  const tables = await Promise.all(kinds.map(async (kind) => await store.listTable(kind, { ...(await selectionFor(session, kind, options)), includeObject })));
   const texts = tables.flatMap((table, i): TextTable[] => {
     const kind = kinds[i]!;
     const rows = sorted?.(table.rows, (row) => row.object) ?? table.rows;
@@ -133,7 +141,7 @@ async function watchKind(session: Session, store: HttpStore, kinds: readonly Kin
   const [kind] = kinds;
   if (kind === undefined || kinds.length > 1 || named.length > 1) throw new CliError("-w watches one kind, or one object of it");
   const name = named[0]?.name;
-  const base = selectionOf(roomOf(session, kind, options.allNamespaces), options);
+  const base = await selectionFor(session, kind, options);
   const selection = name === undefined ? base : { ...base, fields: [...(base.fields ?? []), { path: "metadata.name", equal: true, value: name }] };
   const printer = format.type === "table" ? tableStream(session, options, format.wide, kind) : undefined;
   while (!session.signal.aborted) {

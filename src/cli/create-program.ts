@@ -1,0 +1,150 @@
+import { Command, CommanderError, Option } from "commander";
+import { packageVersion } from "./package-info.ts";
+import type { GlobalOptions, Session } from "./session.ts";
+import type { CliWorld } from "./world.ts";
+
+const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
+
+type Action = (session: Session) => Promise<void>;
+
+/**
+ * The command line's grammar. When its first word is a command, only that one is described: all of them together cost
+ * more than what most of them do.
+ */
+function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string | undefined): Command {
+  const program = new Command("vendetta")
+    .description("A control plane for development environments: declare Nodes, Workspaces and Services, and loops keep them true.")
+    .option("-n, --namespace <name>", "namespace to work in (default: default)")
+    .option("--no-color", "no colours, also on a terminal")
+    .version(packageVersion(), "-V, --version")
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => void world.stdout.write(text), writeErr: (text) => void world.stderr.write(text) })
+    .showSuggestionAfterError()
+    .addHelpText("after", "\nStart with 'vendetta quickstart up', or with 'vendetta apply -f FILE'.");
+
+  const run = async (action: Action) => {
+    const { inSession } = await import("./create-session.ts");
+    await inSession(world, program.opts<GlobalOptions>(), signal, action);
+  };
+  const fileOptions = (command: Command) => command.option("-f, --filename <path>", "manifest file, directory, or - for stdin; may be given several times", collect).option("-R, --recursive", "also the directories below");
+  const selectors = (command: Command) => command.option("-l, --selector <labels>", "only objects with these labels, such as app=web").option("--field-selector <fields>", "only objects with these fields, such as spec.workspace=dev");
+
+  const groups: readonly (readonly [words: readonly string[], add: () => void])[] = [
+    [["get"], () => addGet(program, run, selectors)],
+    [["server", "version"], () => addServerCommands(program, run)],
+    [["apply", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
+    [["describe", "events", "logs", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
+    [["workspace", "ws", "quickstart"], () => addSugar(program, run)],
+  ];
+  const meant = groups.filter(([words]) => firstWord !== undefined && words.includes(firstWord));
+  for (const [, add] of meant.length > 0 ? meant : groups) add();
+  return program;
+}
+
+/** Carries out a command line. Its exit code is 1 for a mistake in the line itself, which has been told; what a command throws is thrown. */
+export async function parseCommandLine(argv: readonly string[], world: CliWorld, signal: AbortSignal): Promise<number> {
+  try {
+    await createProgram(world, signal, argv[0]).parseAsync(argv, { from: "user" });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : 1;
+  }
+}
+
+type Run = (action: Action) => Promise<void>;
+
+function addSugar(program: Command, run: Run): void {
+  const workspace = program.command("workspace").alias("ws").description("start, stop, list and remove Workspaces");
+  for (const verb of ["up", "down"] as const) {
+    workspace
+      .command(`${verb} <name>`)
+      .description(verb === "up" ? "start a Workspace and wait until it is Ready" : "stop a Workspace, keeping its disk, and wait until it has stopped")
+      .option("--timeout <duration>", "how long to wait", "120s")
+      .action((name: string, options) => run(async (session) => (await import("./commands/workspace.ts")).workspaceState(session, verb, name, options)));
+  }
+  workspace.command("list").alias("ls").description("list Workspaces").option("-A, --all-namespaces", "of all namespaces").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE")
+    .action((options) => run(async (session) => (await import("./commands/get.ts")).get(session, ["workspaces"], options)));
+  workspace.command("rm <name...>").description("delete Workspaces with their disks, and wait until they are gone").option("--timeout <duration>", "how long to wait", "5m")
+    .action((names: string[], options) => run(async (session) => (await import("./commands/delete.ts")).deleteCommand(session, ["workspaces", ...names], options)));
+
+  const quickstart = program.command("quickstart").description("the example: four services in one workspace");
+  quickstart.command("up").description("start it, with Docker where there is one").option("--dir <directory>", "where its manifests are").option("--timeout <duration>", "how long to wait", "120s")
+    .action((options) => run(async (session) => (await import("./commands/quickstart.ts")).quickstartUp(session, options)));
+  quickstart.command("down").description("delete it and stop the server").option("--dir <directory>", "where its manifests are")
+    .action((options) => run(async (session) => (await import("./commands/quickstart.ts")).quickstartDown(session, options)));
+}
+
+function addServerCommands(program: Command, run: Run): void {
+  const server = program.command("server").description("the vendetta server of this home");
+  server.command("start").description("start it in the background and wait until it is ready").option("--foreground", "stay in the foreground, logging to stdout")
+    .action((options) => run(async (session) => (await import("./commands/server.ts")).serverStart(session, options)));
+  server.command("run").description("run it in the foreground, logging to stdout")
+    .action(() => run(async (session) => (await import("./commands/server.ts")).serverRun(session)));
+  server.command("stop").description("stop it; workloads keep running")
+    .action(() => run(async (session) => (await import("./commands/server.ts")).serverStop(session)));
+  server.command("logs").description("what it wrote to its log, whether it runs or not").option("-f, --follow", "go on with what is written").option("--tail <lines>", "only the last lines")
+    .action((options) => run(async (session) => (await import("./commands/server-logs.ts")).serverLogs(session, options)));
+  server.command("status").description("whether and where it runs").option("-o, --output <format>", "json")
+    .action((options) => run(async (session) => (await import("./commands/server.ts")).serverStatus(session, options)));
+  program.command("version").description("versions of this command and of the server")
+    .action(() => run(async (session) => (await import("./commands/server.ts")).version(session)));
+}
+
+function addObjectCommands(program: Command, run: Run, { fileOptions, selectors }: Record<"fileOptions" | "selectors", (command: Command) => Command>): void {
+  fileOptions(program.command("apply").description("make objects be as their manifests say"))
+    .option("--wait", "wait until all are Ready")
+    .option("--timeout <duration>", "how long --wait waits", "60s")
+    .addOption(new Option("--dry-run [how]", "change nothing: client checks here, server asks it").choices(["none", "client", "server"]).preset("client"))
+    .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
+    .action((options) => run(async (session) => (await import("./commands/apply.ts")).apply(session, options)));
+  fileOptions(program.command("validate").description("check manifests without a server"))
+    .action((options) => run(async (session) => (await import("./commands/validate.ts")).validate(session, options)));
+  program.command("patch <kind> [name...]").description("change some fields of an object")
+    .option("-p, --patch <patch>", "the patch, as JSON or YAML")
+    .option("--patch-file <file>", "a file with the patch")
+    .option("--type <type>", "merge (RFC 7386) or json (RFC 6902)", "merge")
+    .option("--subresource <name>", "status")
+    .addOption(new Option("--dry-run [how]", "change nothing: ask the server what would come out").choices(["none", "server"]).preset("server"))
+    .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
+    .action((kind: string, names: string[], options) => run(async (session) => (await import("./commands/patch.ts")).patch(session, [kind, ...names], options)));
+  selectors(fileOptions(program.command("delete [kind] [name...]").description("delete objects, and wait until they are gone")))
+    .option("--all", "all objects of the kind in the namespace")
+    .option("--ignore-not-found", "a missing object is no error")
+    .option("--wait [value]", "false: do not wait until they are gone")
+    .option("--timeout <duration>", "how long to wait", "5m")
+    .action((kind: string | undefined, names: string[], options) => run(async (session) => (await import("./commands/delete.ts")).deleteCommand(session, kind === undefined ? [] : [kind, ...names], options)));
+  selectors(program.command("wait <kind> [name...]").description("wait for a condition of objects, or until they are gone"))
+    .requiredOption("--for <what>", "condition=TYPE[=STATUS], delete or jsonpath={PATH}[=VALUE]")
+    .option("--all", "all objects of the kind")
+    .option("-A, --all-namespaces", "of all namespaces")
+    .option("--timeout <duration>", "how long to wait", "30s")
+    .action((kind: string, names: string[], options) => run(async (session) => (await import("./commands/wait.ts")).wait(session, [kind, ...names], options)));
+}
+
+function addGet(program: Command, run: Run, selectors: (command: Command) => Command): void {
+  selectors(program.command("get <kind> [name...]").description("list objects"))
+    .option("-A, --all-namespaces", "of all namespaces")
+    .option("-o, --output <format>", "json, yaml, name, wide, jsonpath=TEMPLATE or custom-columns=NAME:PATH,…")
+    .option("-w, --watch", "go on with each change")
+    .option("--sort-by <path>", "order by a field, such as .metadata.creationTimestamp")
+    .option("--show-labels", "a last column with the labels")
+    .option("--no-headers", "no line of column names")
+    .option("--ignore-not-found", "a missing object is no error")
+    .action((kind: string, names: string[], options) => run(async (session) => (await import("./commands/get.ts")).get(session, [kind, ...names], options)));
+}
+
+function addReadingCommands(program: Command, run: Run): void {
+  program.command("describe <kind> [name...]").description("all there is to know of objects, with their events")
+    .action((kind: string, names: string[]) => run(async (session) => (await import("./commands/describe.ts")).describe(session, [kind, ...names])));
+  program.command("events").description("what happened, oldest first").option("--for <kind/name>", "only of this object").option("-A, --all-namespaces", "of all namespaces").option("-w, --watch", "go on with what happens")
+    .action((options) => run(async (session) => (await import("./commands/events.ts")).events(session, options)));
+  program.command("logs <service>").description("the log of a Service").option("-f, --follow", "go on with what is written").option("--tail <lines>", "only the last lines").option("-p, --previous", "of the run before")
+    .action((name: string, options) => run(async (session) => (await import("./commands/logs.ts")).logs(session, name, options)));
+  program.command("explain-state <kind> [name]").description("why an object is not Ready, down to the cause")
+    .action((kind: string, name: string | undefined) => run(async (session) => (await import("./commands/explain-state.ts")).explainState(session, name === undefined ? [kind] : [kind, name])));
+  program.command("explain <path>").description("what the fields of a kind mean, such as service.spec.healthCheck")
+    .action((path: string) => run(async (session) => (await import("./commands/explain.ts")).explain(session, path)));
+  program.command("api-resources").description("the kinds there are").option("--no-headers", "no line of column names")
+    .action((options) => run(async (session) => (await import("./commands/explain.ts")).apiResources(session, options)));
+}
