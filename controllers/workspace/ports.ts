@@ -60,7 +60,8 @@ export async function assignPorts(request: PortRequest): Promise<PortAnswer> {
       }
     }
   }
-  return { kind: "assigned", ports };
+  // In an order of its own, so that a Service listed earlier or later writes no status.
+  return { kind: "assigned", ports: ports.sort((a, b) => a.port - b.port) };
 }
 
 async function findFree({ range, seed, holder, isFree }: PortRequest, taken: ReadonlySet<number>): Promise<number | undefined> {
