@@ -1,4 +1,4 @@
-import { chmod, link, lstat, mkdir, rename, unlink } from "node:fs/promises";
+import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { timeoutSignal, type Clock } from "../base/clock.ts";
@@ -11,6 +11,7 @@ const probeMsMax = 2000;
 
 /**
  * Makes ready to listen at `path`: its directory is ours alone (0700), and the socket file a dead server left is gone.
+ * The caller holds the lock of the store beside it, so nobody else claims the same path at the same time.
  * @throws Error saying what to do: the path is too long, the directory is open to others, something else is in the way,
  * or a living server answers there
  */
@@ -22,24 +23,7 @@ export async function claimSocketPath(path: string, clock: Clock): Promise<void>
   if (found === undefined) return;
   if (!found.isSocket()) throw new Error(`Cannot listen at ${path}: it exists and is no socket; move it away`);
   if (await answers(path, clock)) throw new Error(`Cannot listen at ${path}: a vendetta server is already running there; stop it with 'vendetta server stop'`);
-  await removeDead(path, found.ino);
-}
-
-/** Between the look and the removal another server may have taken the place: only the very file looked at is removed. */
-async function removeDead(path: string, inode: number): Promise<void> {
-  const aside = `${path}.${process.pid}.stale`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    // Somebody else has removed it; who listens first now wins.
-    if (codeOf(error) === "ENOENT") return;
-    throw error;
-  }
-  const same = (await lstatOf(aside))?.ino === inode;
-  // link, unlike rename, never puts it over a third one's socket.
-  if (!same) await link(aside, path);
-  await unlink(aside);
-  if (!same) throw new Error(`Cannot listen at ${path}: another vendetta server has just started there`);
+  await unlink(path);
 }
 
 async function claimDirectory(directory: string, path: string): Promise<void> {

@@ -56,14 +56,6 @@ describe("listen", () => {
     await client.close();
     await first.close();
   });
-  it("lets only one of many that start at once over a dead server's socket win", async () => {
-    const path = join(await directory(), "api.sock");
-    await deadSocket(path);
-    const results = await Promise.allSettled([1, 2, 3, 4, 5].map(() => start(path)));
-    const listeners = results.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
-    assert.ok(listeners.length <= 1, `${listeners.length} listen at one path`);
-    for (const each of listeners) await each.close();
-  });
   it("does not wait for ever for a server that hangs, and counts it as living", async () => {
     const path = join(await directory(), "api.sock");
     const hung = createServer().listen(path);
