@@ -9,6 +9,7 @@ import type { EventRecorder } from "../src/runtime/recorder.ts";
 import type { Runnable } from "../src/runtime/runnable.ts";
 import type { Store } from "../src/store/store.ts";
 import type { Machines } from "./machines.ts";
+import type { FoundOrphans } from "./orphan/found-orphans.ts";
 import { planOrphans } from "./orphan/plan.ts";
 
 export interface EngineWatchParts {
@@ -18,6 +19,7 @@ export interface EngineWatchParts {
   /** With the index "uid". */
   readonly workspaces: Lister<"Workspace">;
   readonly machines: Machines;
+  readonly orphans: Pick<FoundOrphans, "found">;
   readonly recorder: EventRecorder;
   /** Wakes the Workspace loop. */
   readonly wake: (key: Key) => void;
@@ -104,7 +106,7 @@ async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Pro
       for (const uid of new Set([...now.keys(), ...(known?.keys() ?? [])])) if (failing || now.get(uid) !== known?.get(uid)) wakeByUid(parts, uid);
       known = now;
       failing = false;
-      orphansSince = await removeOrphans(parts, nodeName, provider, listed, orphansSince, signal);
+      orphansSince = await lookForOrphans(parts, nodeName, provider, listed, orphansSince, signal);
     }
     await sleep(parts.clock, listIntervalMs, signal);
   }
@@ -121,17 +123,22 @@ async function list(parts: EngineWatchParts, provider: Provider, signal: AbortSi
   }
 }
 
-async function removeOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, listed: readonly Instance[], since: ReadonlyMap<string, number>, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, listed: readonly Instance[], since: ReadonlyMap<string, number>, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
   const { clock, log, recorder, store } = parts;
   // Asked only when the cache knows no owner: the store itself decides.
-  if (listed.every((instance) => parts.workspaces.byIndex("uid", instance.owner.uid).length > 0)) return new Map();
+  if (listed.every((instance) => parts.workspaces.byIndex("uid", instance.owner.uid).length > 0)) {
+    parts.orphans.found(nodeName, provider.name, []);
+    return new Map();
+  }
   const owned = new Set((await store.list("Workspace")).items.map((each) => each.metadata.uid));
   const plan = planOrphans(listed, owned, since, clock.now());
+  const gone = new Set<string>();
   for (const instance of plan.remove) {
     try {
       using bound = timeoutSignal(clock, listTimeoutMs, `removing ${instance.id}`, signal);
       // Volumes stay: whoever lost the Workspace object may still want what it kept.
       await provider.destroy(instance.id, { volumes: false }, bound.signal);
+      gone.add(instance.id);
       const node = parts.nodes.get({ name: nodeName });
       if (node !== undefined) recorder.event(node, "Warning", "OrphanRemoved", `removed ${instance.id} of Workspace "${instance.owner.namespace}/${instance.owner.name}", which no longer exists`);
     } catch (error) {
@@ -139,5 +146,9 @@ async function removeOrphans(parts: EngineWatchParts, nodeName: string, provider
       log.warn("cannot remove an orphan", { instance: instance.id, error: messageOf(error) });
     }
   }
+  parts.orphans.found(nodeName, provider.name, listed.flatMap(({ id, owner: { namespace, name } }) => {
+    const firstSeen = plan.since.get(id);
+    return firstSeen === undefined || gone.has(id) ? [] : [{ provider: provider.name, instanceId: id, namespace, name, firstSeen }];
+  }));
   return plan.since;
 }

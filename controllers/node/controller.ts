@@ -13,6 +13,7 @@ import type { EventRecorder } from "../../src/runtime/recorder.ts";
 import type { Store } from "../../src/store/store.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Machine, Machines } from "../machines.ts";
+import type { FoundOrphans } from "../orphan/found-orphans.ts";
 import { readMachineFacts } from "./facts.ts";
 import { planNode, type NodeObservation } from "./plan.ts";
 
@@ -27,6 +28,7 @@ export interface NodeControllerParts {
   readonly nodes: Lister<"Node">;
   readonly workspaces: Lister<"Workspace">;
   readonly machines: Machines;
+  readonly orphans: Pick<FoundOrphans, "of">;
   readonly recorder: EventRecorder;
   readonly clock: Clock;
 }
@@ -83,7 +85,7 @@ async function observe(parts: NodeControllerParts, node: Node, machine: Machine,
     })),
   ]);
   signal.throwIfAborted();
-  return { machine: facts, providers: probes, workspaces: countOn(parts, node), now: parts.clock.now() };
+  return { machine: facts, providers: probes, workspaces: countOn(parts, node), orphans: parts.orphans.of(node.metadata.name), now: parts.clock.now() };
 }
 
 function tell(parts: NodeControllerParts, node: Node, status: NonNullable<Node["status"]>): void {

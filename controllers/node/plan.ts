@@ -2,10 +2,14 @@ import { timestamp } from "../../src/base/clock.ts";
 import { setConditions } from "../../src/api/conditions.ts";
 import type { Node, NodeStatus } from "../../src/api/node.ts";
 import type { ProviderName, ProviderProbe } from "../../src/providers/provider.ts";
+import type { FoundOrphan } from "../orphan/found-orphans.ts";
 import type { MachineFacts } from "./facts.ts";
 
 /** How often a Node that is well says so in the store. Between, it is asked more often than it is written. */
 export const heartbeatWriteMs = 60_000;
+
+/** Orphans a status tells of. */
+const orphansMax = 100;
 
 export interface NodeObservation {
   /** What the machine told of itself, or why it could not be asked. */
@@ -13,6 +17,7 @@ export interface NodeObservation {
   readonly providers: readonly { readonly name: ProviderName; readonly probe: ProviderProbe }[];
   /** Workspaces placed on it. */
   readonly workspaces: number;
+  readonly orphans: readonly FoundOrphan[];
   readonly now: number;
 }
 
@@ -39,6 +44,7 @@ export function planNode(node: Node, seen: NodeObservation): NodeStatus {
     capacity: { ...facts.capacity, disk: old.capacity?.disk !== undefined && nearlySame(old.capacity.disk, facts.capacity.disk) ? old.capacity.disk : facts.capacity.disk },
     nodeInfo: { ...facts.info },
     workspaces: seen.workspaces,
+    ...(seen.orphans.length === 0 ? {} : { orphans: seen.orphans.slice(0, orphansMax).map(({ provider, instanceId, namespace, name, firstSeen }) => ({ provider, instanceId, workspace: `${namespace}/${name}`, firstSeenTime: timestamp(firstSeen) })) }),
     ...(old.lastHeartbeatTime === undefined ? {} : { lastHeartbeatTime: old.lastHeartbeatTime }),
   };
   const due = old.lastHeartbeatTime === undefined || seen.now - Date.parse(old.lastHeartbeatTime) >= heartbeatWriteMs;

@@ -1,7 +1,7 @@
 import type { Instance } from "../../src/providers/provider.ts";
 
 /** An instance nobody owns is left alone this long: its Workspace may have been made a moment after the listing. */
-export const orphanGraceMs = 60_000;
+export const orphanGraceMs = 30_000;
 
 export interface OrphanPlan {
   /** When each orphan was first seen, by instance id; hand it in again next time. Milliseconds. */

@@ -16,7 +16,7 @@ import type { Store } from "../../src/store/store.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Instances } from "../instances.ts";
 import type { Machines } from "../machines.ts";
-import { discoveryEnvironment, serviceEnvironment } from "./environment.ts";
+import { runEnvironment } from "./environment.ts";
 import { eventsBetween } from "./events.ts";
 import { goingDown, planService, serviceFinalizer, type ServiceObservation, type ServicePlan } from "./plan.ts";
 import type { Prober } from "./prober.ts";
@@ -139,7 +139,7 @@ function observe(parts: ServiceControllerParts, service: Service, place: Place):
     const found = parts.services.get({ namespace, name });
     if (found !== undefined && !isDeleting(found)) dependencies.set(name, found);
   }
-  const { hash, spec } = runSpec(parts, service, workspace, dependencies);
+  const { hash, spec } = runSpec(parts, service);
   const runs = place.runs.kind === "known" ? { kind: "known" as const, latest: place.runs.all.find((run) => run.service === uid) } : place.runs;
   return {
     workspace, runs, hash, spec, dependencies,
@@ -149,16 +149,12 @@ function observe(parts: ServiceControllerParts, service: Service, place: Place):
   };
 }
 
-/** What a start now would run. Only the variables of declared dependencies count for the fingerprint: a new neighbour restarts nobody. */
-function runSpec(parts: ServiceControllerParts, service: Service, workspace: Workspace | undefined, dependencies: ReadonlyMap<string, Service>): { hash: string; spec: RunSpec } {
-  const { namespace, uid } = service.metadata;
-  const workspaceOf = (name: string) => parts.workspaces.get({ namespace, name });
-  const declared = workspace === undefined ? {} : discoveryEnvironment(workspace, [...dependencies.values()], workspaceOf);
-  const neighbours = parts.services.byIndex("workspace", `${namespace}/${service.spec.workspace}`).filter((other) => other.metadata.uid !== uid);
-  const all = workspace === undefined ? {} : { ...discoveryEnvironment(workspace, neighbours, workspaceOf), ...declared };
+/** What a start now would run. */
+function runSpec(parts: ServiceControllerParts, service: Service): { readonly hash: string; readonly spec: RunSpec } {
   const { command, workingDir } = service.spec;
-  const hash = fingerprint({ command, workingDir, env: serviceEnvironment(service, declared) });
-  return { hash, spec: { service: uid, hash, command, workingDir, env: serviceEnvironment(service, all) } };
+  const { declared, all } = runEnvironment(service, parts);
+  const hash = fingerprint({ command, workingDir, env: declared });
+  return { hash, spec: { service: service.metadata.uid, hash, command, workingDir, env: all } };
 }
 
 function health(parts: ServiceControllerParts, service: Service, place: Place, run: Run | undefined, spec: RunSpec): ServiceObservation["health"] {

@@ -1,5 +1,7 @@
 import { portsOf, type Service } from "../../src/api/service.ts";
+import { isDeleting } from "../../src/api/meta.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
+import type { Lister } from "../../src/runtime/lister.ts";
 
 /** What a service can be told of another: where it answers from inside `from`. */
 interface Address {
@@ -30,7 +32,7 @@ function variableName(service: string): string {
  * `VENDETTA_SERVICE_<NAME>_URL`, `_HOST`, `_PORT` and `vendetta_SERVICE_<NAME>_URL`; further named ports as
  * `VENDETTA_SERVICE_<NAME>_<PORTNAME>_URL`. A peer that cannot be reached from there is left out.
  */
-export function discoveryEnvironment(from: Workspace, peers: readonly Service[], workspaceOf: (name: string) => Workspace | undefined): Record<string, string> {
+function discoveryEnvironment(from: Workspace, peers: readonly Service[], workspaceOf: (name: string) => Workspace | undefined): Record<string, string> {
   const env: Record<string, string> = {};
   for (const peer of [...peers].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
     const prefix = `VENDETTA_SERVICE_${variableName(peer.metadata.name)}`;
@@ -50,7 +52,26 @@ export function discoveryEnvironment(from: Workspace, peers: readonly Service[],
 }
 
 /** The whole environment a service's command gets beside the instance's own: discovery, PORT, then what the manifest says, which wins. */
-export function serviceEnvironment(service: Service, discovery: Readonly<Record<string, string>>): Record<string, string> {
+function serviceEnvironment(service: Service, discovery: Readonly<Record<string, string>>): Record<string, string> {
   const first = portsOf(service.spec)[0];
   return { ...discovery, ...(first ? { PORT: String(first.port) } : {}), ...service.spec.env };
+}
+
+export interface RunEnvironment {
+  /** With the variables of declared dependencies only: what a restart is for. A new neighbour restarts nobody. */
+  readonly declared: Readonly<Record<string, string>>;
+  /** With those of every Service of the same workspace besides: what a start gets. */
+  readonly all: Readonly<Record<string, string>>;
+}
+
+/** `services` has the index "workspace" (namespace/name). */
+export function runEnvironment(service: Service, { services, workspaces }: { readonly services: Lister<"Service">; readonly workspaces: Lister<"Workspace"> }): RunEnvironment {
+  const { namespace, uid } = service.metadata;
+  const workspaceOf = (name: string) => workspaces.get({ namespace, name });
+  const from = workspaceOf(service.spec.workspace);
+  const dependencies = service.spec.dependsOn.map(({ name }) => services.get({ namespace, name })).filter((each) => each !== undefined && !isDeleting(each)) as Service[];
+  const neighbours = services.byIndex("workspace", `${namespace}/${service.spec.workspace}`).filter((other) => other.metadata.uid !== uid);
+  const declared = from === undefined ? {} : discoveryEnvironment(from, dependencies, workspaceOf);
+  const all = from === undefined ? {} : { ...discoveryEnvironment(from, neighbours, workspaceOf), ...declared };
+  return { declared: serviceEnvironment(service, declared), all: serviceEnvironment(service, all) };
 }

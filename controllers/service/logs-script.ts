@@ -27,6 +27,17 @@ v_older() {
   if [ -r "$v_log.1" ] && ! [ "$v_log.1" -ef /proc/self/fd/3 ]; then cat "$v_log.1"; fi
 }
 v_all() { v_older && cat <&3; }
+# Between two runs, on a line of its own: how the older one ended.
+v_mark() {
+  [ "$v_current" -gt 0 ] || return 0
+  v_how='ended, and nobody saw how'
+  if read -r v_code v_at 2>/dev/null <"$v_run/$v_service/$v_current/exit"; then
+    if [ "$v_code" -gt 128 ] && v_signal=$(kill -l "$((v_code - 128))" 2>/dev/null); then v_how="was ended by SIG$v_signal"
+    else v_how="ended with exit code $v_code"; fi
+  fi
+  if [ -n "$(tail -c 1 <"$v_log" 2>/dev/null)" ]; then echo; fi
+  printf -- '--- run %s %s; run %s follows ---\\n' "$v_current" "$v_how" "$v_number"
+}
 
 v_newest 0
 if [ "$v_previous" = 1 ]; then
@@ -52,6 +63,7 @@ while :; do
   if [ "$v_number" -gt "$v_current" ]; then
     # What its last moments added.
     cat <&3 || exit 0
+    v_mark || exit 0
     v_current=$v_number
     v_open
     v_all || exit 0

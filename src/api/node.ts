@@ -43,6 +43,13 @@ const providerStatus = z.strictObject({
   message: z.string().optional().describe("Why not usable and what to do, or a remark."),
 });
 
+const orphan = z.strictObject({
+  provider: z.enum(["docker", "lxc", "qemu", "host"]),
+  instanceId: z.string().describe("The engine's name of the instance."),
+  workspace: z.string().describe("Namespace and name of the Workspace it was made for."),
+  firstSeenTime: z.string().describe("RFC 3339. Half a minute later it is removed."),
+});
+
 const status = z.strictObject({
   observedGeneration: z.number().int().optional(),
   conditions: conditions.optional(),
@@ -58,6 +65,7 @@ const status = z.strictObject({
     })
     .optional(),
   workspaces: z.number().int().optional().describe("Workspaces placed here."),
+  orphans: z.array(orphan).optional().describe("Instances of this cluster that no Workspace owns, at most 100."),
   lastHeartbeatTime: z.string().optional().describe("When the node last answered, RFC 3339; renewed once a minute while nothing changes."),
 });
 

@@ -33,7 +33,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
     [["get"], () => addGet(program, run, selectors)],
     [["server", "version"], () => addServerCommands(program, run)],
     [["apply", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
-    [["describe", "events", "logs", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
+    [["describe", "events", "logs", "exec", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
     [["workspace", "ws", "quickstart"], () => addSugar(program, run)],
   ];
   const meant = groups.filter(([words]) => firstWord !== undefined && words.includes(firstWord));
@@ -131,6 +131,7 @@ function addGet(program: Command, run: Run, selectors: (command: Command) => Com
     .option("--show-labels", "a last column with the labels")
     .option("--no-headers", "no line of column names")
     .option("--ignore-not-found", "a missing object is no error")
+    .addHelpText("after", "\nBesides the kinds of 'vendetta api-resources': 'all', and 'orphans', which are instances that nobody owns.")
     .action((kind: string, names: string[], options) => run(async (session) => (await import("./commands/get.ts")).get(session, [kind, ...names], options)));
 }
 
@@ -141,6 +142,9 @@ function addReadingCommands(program: Command, run: Run): void {
     .action((options) => run(async (session) => (await import("./commands/events.ts")).events(session, options)));
   program.command("logs <service>").description("the log of a Service").option("-f, --follow", "go on with what is written").option("--tail <lines>", "only the last lines").option("-p, --previous", "of the run before")
     .action((name: string, options) => run(async (session) => (await import("./commands/logs.ts")).logs(session, name, options)));
+  program.command("exec <target> [command...]").description("run a command in a Workspace, or as service/NAME with a Service's environment").option("-i, --stdin", "hand this command's input on").option("-t, --tty", "give it a terminal")
+    .addHelpText("after", "\nExample: vendetta exec -it dev -- sh")
+    .action((target: string, argv: string[], options) => run(async (session) => (await import("./commands/exec.ts")).exec(session, target, argv, options)));
   program.command("explain-state <kind> [name]").description("why an object is not Ready, down to the cause")
     .action((kind: string, name: string | undefined) => run(async (session) => (await import("./commands/explain-state.ts")).explainState(session, name === undefined ? [kind] : [kind, name])));
   program.command("explain <path>").description("what the fields of a kind mean, such as service.spec.healthCheck")

@@ -3,7 +3,10 @@ import type { Clock } from "../base/clock.ts";
 import type { Environment, HomePaths } from "../base/home.ts";
 
 /** A stream that may be a terminal: process.stdout, process.stderr, or a test's. */
-export type Output = Pick<Writable, "write" | "on" | "off"> & { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined };
+export type Output = Pick<Writable, "write" | "on" | "off"> & { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined; readonly rows?: number | undefined };
+
+/** process.stdin, or a test's. The last three are a terminal's. */
+export type Input = Readable & { readonly isTTY?: boolean | undefined; setRawMode?(raw: boolean): unknown; unref?(): unknown };
 
 export interface RunServerOptions {
   /** Aborts when the server is to stop (SIGTERM, SIGINT). */
@@ -23,7 +26,7 @@ export interface CliWorld {
   readonly env: Environment;
   readonly stdout: Output;
   readonly stderr: Output;
-  readonly stdin: Readable;
+  readonly stdin: Input;
   readonly clock: Clock;
   /** Loads the server only when called: no other command may pay for it. */
   readonly runServer: RunServer;

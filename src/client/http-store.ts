@@ -5,6 +5,7 @@ import type { KindMap, KindName } from "../api/registry.ts";
 import type { Table } from "../api/table.ts";
 import type { ListOptions, ListResult, Patch, Selection, Store, WatchEvent, WatchOptions, WriteOptions } from "../store/store.ts";
 import { deepFreeze } from "./deep-freeze.ts";
+import type { RemoteCommand } from "./remote-command.ts";
 import { createHttpClient, type HttpClientOptions, type HttpRequest } from "./http-client.ts";
 import { fieldSelectorText, labelSelectorText } from "./selector-text.ts";
 import type { WatchStreamOptions, WireEvent } from "./watch-stream.ts";
@@ -24,6 +25,13 @@ export interface ServiceLogOptions {
   readonly previous?: boolean | undefined;
 }
 
+export interface RemoteCommandWish {
+  readonly argv: readonly string[];
+  /** Whether the command reads what is written to its stdin; else it is empty. */
+  readonly stdin: boolean;
+  readonly terminal: boolean;
+}
+
 export interface ServerVersion {
   readonly gitVersion: string;
   readonly major: string;
@@ -41,6 +49,8 @@ export interface HttpStore extends Store {
   watchTable(kind: KindName, options: WatchOptions & TableWish, signal: AbortSignal): AsyncIterable<TableEvent>;
   /** The bytes of a Service's log. The caller reads or destroys it; `signal` ends it. @throws NotFound */
   logs(ref: NamespacedName, options?: ServiceLogOptions, signal?: AbortSignal): Promise<Readable>;
+  /** Starts a command in a Workspace, or beside a Service with its environment. `signal` ends it. @throws NotFound, BadRequest */
+  exec(kind: "Workspace" | "Service", ref: NamespacedName, wish: RemoteCommandWish, signal?: AbortSignal): Promise<RemoteCommand>;
   version(): Promise<ServerVersion>;
   /** Closes idle connections. A store left open holds no process back. */
   close(): Promise<void>;
@@ -107,6 +117,12 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
       if (tailLines !== undefined) query.set("tailLines", String(tailLines));
       if (previous === true) query.set("previous", "true");
       return await client.stream({ method: "GET", path: objectPath("Service", ref, "log"), query, headers: { accept: "text/plain, */*" } }, signal);
+    },
+    async exec(kind, ref, { argv, stdin, terminal }, signal) {
+      const query = new URLSearchParams(argv.map((word): [string, string] => ["command", word]));
+      for (const [name, value] of Object.entries({ stdin, stdout: true, stderr: !terminal, tty: terminal })) if (value) query.set(name, "true");
+      const { openRemoteCommand } = await import("./remote-command.ts");
+      return await openRemoteCommand({ socketPath, userAgent: options.userAgent, path: `${objectPath(kind, ref, "exec")}?${query}`, signal });
     },
     version: async () => (await client.json({ method: "GET", path: "/version" })) as ServerVersion,
     close: () => Promise.resolve(client.close()),

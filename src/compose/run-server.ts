@@ -1,5 +1,6 @@
 import { createEngineWatch } from "../../controllers/engine-watch.ts";
 import { createInstances } from "../../controllers/instances.ts";
+import { createFoundOrphans } from "../../controllers/orphan/found-orphans.ts";
 import { createNodeReconciler } from "../../controllers/node/controller.ts";
 import { createBackgroundProber } from "../../controllers/service/background-prober.ts";
 import { createServiceReconciler, serviceIndexes } from "../../controllers/service/controller.ts";
@@ -21,12 +22,14 @@ import { createOwnerGarbage } from "../runtime/owner-garbage.ts";
 import type { Runnable } from "../runtime/runnable.ts";
 import { createApp } from "../server/app.ts";
 import { listen } from "../server/listener.ts";
+import { createUpgrader } from "../server/upgrade.ts";
 import { openFileStore, type FileStore } from "../store/file-store.ts";
 import { StoreHeldError } from "../store/store-open-error.ts";
 import { createForwarder } from "../transports/forwarder.ts";
 import { registerLocalNode } from "./first-node.ts";
 import { createLocalMachines } from "./local-machines.ts";
 import { createPinoLogger } from "./pino-logger.ts";
+import { createInstanceCommands } from "./instance-commands.ts";
 import { createServiceLogs } from "./service-logs.ts";
 
 export interface ServerOptions {
@@ -86,10 +89,12 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
   const supervisors = createSupervisors({ clock, log });
   const prober = createBackgroundProber({ clock, log });
   const forwards = createForwarder({ clock, log });
-  const parts = { cluster, store: createOwnWrites(store, informers, clock), nodes, workspaces, services, machines, instances: createInstances(), supervisors, prober, forwards, recorder, clock };
+  const orphans = createFoundOrphans((nodeName) => nodeController.enqueue(keyOf({ name: nodeName })));
+  const parts = { orphans, cluster, store: createOwnWrites(store, informers, clock), nodes, workspaces, services, machines, instances: createInstances(), supervisors, prober, forwards, recorder, clock };
 
   const control = { informers, clock, random, log };
   const workspaceController = createController(createWorkspaceReconciler(parts), control);
+  const nodeController = createController(createNodeReconciler(parts), control);
   const serviceController = createController(createServiceReconciler(parts), control);
   const wakeService = wakeByUid(serviceController, (uid) => services.byIndex("uid", uid));
   supervisors.onHint((_, uid) => wakeService(uid));
@@ -100,8 +105,8 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
   manager.add(
     ...Object.values(informers),
     recorder,
-    createEngineWatch({ cluster, store, nodes, workspaces, machines, recorder, wake: workspaceController.enqueue, clock, log }),
-    createController(createNodeReconciler(parts), control),
+    createEngineWatch({ cluster, orphans, store, nodes, workspaces, machines, recorder, wake: workspaceController.enqueue, clock, log }),
+    nodeController,
     workspaceController,
     serviceController,
     createController(createNamespaceReconciler({ store: { ...parts.store, list: store.list.bind(store), delete: store.delete.bind(store) }, namespaces: informers.Namespace.lister }), control),
@@ -112,8 +117,9 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
       phase: "edge",
       async run(stop, isReady) {
         const health = [{ name: "controllers", live: false, check: () => (ready ? undefined : "starting") }];
-        const logs = createServiceLogs({ store, nodes, workspaces, machines, instances: parts.instances, supervisors });
-        const listener = await listen({ app: createApp({ store, clock, log, version, health, logs }), socketPath: paths.socketPath, log, clock });
+        const logs = createServiceLogs({ ...parts, store });
+        const upgrade = createUpgrader({ commands: createInstanceCommands({ ...parts, store }), clock, log });
+        const listener = await listen({ upgrade, app: createApp({ store, clock, log, version, health, logs }), socketPath: paths.socketPath, log, clock });
         await onListening();
         log.info("listening", { socket: paths.socketPath, cluster });
         isReady();

@@ -9,6 +9,7 @@ import { addHealth, type HealthCheck } from "./health.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
+import { addCommandPaths } from "./upgrade.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
 
 /** An answer is begun within this time; what streams after it has its own end. */
@@ -40,6 +41,7 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
   });
   addHealth(app, health);
   addDiscovery(app, version);
+  addCommandPaths(app);
   addServiceLog(app, { store, clock, logs });
   addResources(app, { store, clock, log });
   return async (request, context = {}) => await app.fetch(request, context);

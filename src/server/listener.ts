@@ -8,6 +8,7 @@ import { StatusError } from "../api/status-error.ts";
 import type { App } from "./app.ts";
 import { claimSocketPath } from "./socket-path.ts";
 import { statusResponse } from "./status-response.ts";
+import type { Upgrader } from "./upgrade.ts";
 
 const headerBytesMax = 32 * 1024;
 /** The headers, and the whole request with its body, must have come within these times. Answers (watches) are not bounded. */
@@ -22,6 +23,8 @@ const closePollMs = 20;
 
 export interface ListenOptions {
   readonly app: App;
+  /** Absent: a connection that asks to become another protocol is cut. */
+  readonly upgrade?: Upgrader | undefined;
   /** At most 107 bytes. */
   readonly socketPath: string;
   readonly log: Logger;
@@ -38,7 +41,7 @@ export interface Listener {
  * Serves the app on a unix socket only this user can reach (directory 0700, socket 0600).
  * @throws Error when the place is taken or unfit (see `claimSocketPath`)
  */
-export async function listen({ app, socketPath, log, clock }: ListenOptions): Promise<Listener> {
+export async function listen({ app, upgrade, socketPath, log, clock }: ListenOptions): Promise<Listener> {
   await claimSocketPath(socketPath, clock);
   const stopping = new AbortController();
   const handle = getRequestListener((request) => app(request, { signal: stopping.signal }), {
@@ -50,6 +53,7 @@ export async function listen({ app, socketPath, log, clock }: ListenOptions): Pr
   const server = createServer({ maxHeaderSize: headerBytesMax, headersTimeout: headersMsMax, requestTimeout: requestMsMax, keepAliveTimeout: keepAliveMs }, (incoming, outgoing) => {
     handle(incoming, outgoing).catch((error: unknown) => log.warn("answer broke off", { error: messageOf(error) }));
   });
+  if (upgrade !== undefined) server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, stopping.signal));
   server.maxConnections = connectionsMax;
   await listening(server, socketPath);
   server.on("error", (error) => log.error("listener failed", { socketPath, error: messageOf(error) }));

@@ -8,7 +8,7 @@ export const defaultHosts: readonly string[] = ["localhost", "127.0.0.1", "[::1]
  * still names the page's host in Host; no client of ours sends the first two, and all send a host of the list.
  * @throws StatusError Forbidden
  */
-export function guardRequest(request: Request, hosts: readonly string[]): void {
+export function guardRequest(request: Pick<Request, "headers" | "url">, hosts: readonly string[]): void {
   const origin = request.headers.get("origin");
   if (origin !== null) throw new StatusError("Forbidden", `Cannot answer a request of the web page ${JSON.stringify(origin.slice(0, 200))}: this API is not for browsers`);
   const site = request.headers.get("sec-fetch-site");

@@ -52,8 +52,8 @@ describe("planOrphans", () => {
   it("leaves the owned alone, and strangers until their grace is over", () => {
     const first = planOrphans([instance("a"), instance("b")], new Set(["a"]), new Map(), 1000);
     assert.deepEqual([first.remove.length, [...first.since.keys()]], [0, ["vendetta-c-b"]]);
-    assert.deepEqual(planOrphans([instance("b")], new Set(["a"]), first.since, 60_999).remove, []);
-    assert.deepEqual(planOrphans([instance("b")], new Set(["a"]), first.since, 61_000).remove.map((each) => each.id), ["vendetta-c-b"]);
+    assert.deepEqual(planOrphans([instance("b")], new Set(["a"]), first.since, 30_999).remove, []);
+    assert.deepEqual(planOrphans([instance("b")], new Set(["a"]), first.since, 31_000).remove.map((each) => each.id), ["vendetta-c-b"]);
   });
   it("forgets one whose owner appeared", () => {
     assert.equal(planOrphans([instance("b")], new Set(["b"]), new Map([["vendetta-c-b", 0]]), 99_000).since.size, 0);

@@ -25,6 +25,11 @@ export interface GetOptions extends SelectorOptions {
 }
 
 export async function get(session: Session, args: readonly string[], options: GetOptions): Promise<void> {
+  if (args[0] === "orphans" || args[0] === "orphan") {
+    if (args.length > 1 || options.watch === true) throw new CliError("'get orphans' takes no names and no -w");
+    const { orphans } = await import("./orphans.ts");
+    return await orphans(session, options);
+  }
   const { kinds, named } = resourceArgs(args);
   const format = await formatOf(session, options);
   const sorted = await sorterOf(options);

@@ -16,6 +16,8 @@ export interface DockerExecParts {
 /** The engine closes an exec's stream a moment before it knows the exit code; asked this often, this many times. */
 const exitPollMs = 10;
 const exitPollsMax = 200;
+const resizesMax = 40;
+const resizeRetryMs = 50;
 
 /** Runs a command in a container, with its streams apart (or one terminal) and its exit code. */
 export async function execInContainer(parts: DockerExecParts, id: string, argv: readonly string[], options: InstanceExecOptions): Promise<ExecStream> {
@@ -38,10 +40,7 @@ export async function execInContainer(parts: DockerExecParts, id: string, argv: 
     stderr.end();
     stream.pipe(stdout);
   }
-  const resize = (columns: number, rows: number) => {
-    // A window that cannot be set (the command has just ended) is nobody's trouble.
-    exec.resize({ h: rows, w: columns }).catch(() => {});
-  };
+  const resize = windowOf(parts, exec);
   if (tty !== undefined) resize(tty.columns, tty.rows);
   const kill = (name: "SIGTERM" | "SIGKILL" = "SIGTERM") => void killExec(parts, exec, id, name).catch(() => stream.destroy());
   const onAbort = () => kill("SIGKILL");
@@ -54,6 +53,27 @@ export async function execInContainer(parts: DockerExecParts, id: string, argv: 
   // A caller that gave up on the stream may never ask for its end.
   exit.catch(() => {});
   return { stdin: stdinOf(stream, tty !== undefined), stdout, stderr, exit, kill, ...(tty === undefined ? {} : { resize }) };
+}
+
+/**
+ * Sets the size of a command's window, the latest one asked for. The engine refuses until the command has come up, a moment
+ * after its stream did; once it has ended, nobody looks at its window.
+ */
+function windowOf({ clock }: DockerExecParts, exec: Docker.Exec): (columns: number, rows: number) => void {
+  let latest: { readonly w: number; readonly h: number } | undefined;
+  const set = async (wanted: { readonly w: number; readonly h: number }) => {
+    for (let i = 0; i < resizesMax && latest === wanted; i++) {
+      try {
+        return void (await exec.resize(wanted));
+      } catch {
+        await sleep(clock, resizeRetryMs);
+      }
+    }
+  };
+  return (columns, rows) => {
+    latest = { w: columns, h: rows };
+    void set(latest);
+  };
 }
 
 function streamEnd(stream: Duplex): Promise<void> {

@@ -1,0 +1,34 @@
+import type { Instances } from "../../controllers/instances.ts";
+import type { Machines } from "../../controllers/machines.ts";
+import type { NamespacedName } from "../base/keys.ts";
+import { StatusError } from "../api/status-error.ts";
+import type { Workspace } from "../api/workspace.ts";
+import type { Instance, Provider } from "../providers/provider.ts";
+import type { Lister } from "../runtime/lister.ts";
+
+export interface RunningInstanceParts {
+  readonly nodes: Lister<"Node">;
+  readonly workspaces: Lister<"Workspace">;
+  readonly machines: Machines;
+  readonly instances: Instances;
+}
+
+export interface RunningInstance {
+  readonly workspace: Workspace;
+  readonly provider: Provider;
+  readonly instance: Instance;
+}
+
+/** The instance of a Workspace, which runs. `cannot` begins the message. @throws StatusError BadRequest saying why it does not */
+export async function runningInstance(parts: RunningInstanceParts, ref: NamespacedName, cannot: string, signal: AbortSignal): Promise<RunningInstance> {
+  const refused = (why: string) => new StatusError("BadRequest", `${cannot}: its workspace "${ref.name}" ${why}`);
+  const workspace = parts.workspaces.get(ref);
+  if (workspace === undefined) throw refused("does not exist");
+  const { nodeName, instanceId } = workspace.status ?? {};
+  const node = nodeName === undefined ? undefined : parts.nodes.get({ name: nodeName });
+  const provider = node === undefined ? undefined : parts.machines.of(node).provider(workspace.spec.provider);
+  if (provider === undefined || instanceId === undefined) throw refused("is not placed on a node yet");
+  const instance = await parts.instances.inspect(provider, instanceId, signal);
+  if (instance?.state !== "running") throw refused(`does not run; see 'vendetta describe workspace ${ref.name}'`);
+  return { workspace, provider, instance };
+}
