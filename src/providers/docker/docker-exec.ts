@@ -56,23 +56,28 @@ export async function execInContainer(parts: DockerExecParts, id: string, argv: 
 }
 
 /**
- * Sets the size of a command's window, the latest one asked for. The engine refuses until the command has come up, a moment
- * after its stream did; once it has ended, nobody looks at its window.
+ * Sets the size of a command's window, the latest one asked for, one request at a time. The engine refuses until the
+ * command has come up, a moment after its stream did; once it has ended, nobody looks at its window.
  */
 function windowOf({ clock }: DockerExecParts, exec: Docker.Exec): (columns: number, rows: number) => void {
-  let latest: { readonly w: number; readonly h: number } | undefined;
-  const set = async (wanted: { readonly w: number; readonly h: number }) => {
-    for (let i = 0; i < resizesMax && latest === wanted; i++) {
+  let wanted: { readonly w: number; readonly h: number } | undefined;
+  let busy = false;
+  const follow = async () => {
+    busy = true;
+    for (let tries = 0; wanted !== undefined && tries < resizesMax; tries++) {
+      const size = wanted;
       try {
-        return void (await exec.resize(wanted));
+        await exec.resize(size);
+        if (wanted === size) wanted = undefined;
       } catch {
         await sleep(clock, resizeRetryMs);
       }
     }
+    busy = false;
   };
   return (columns, rows) => {
-    latest = { w: columns, h: rows };
-    void set(latest);
+    wanted = { w: columns, h: rows };
+    if (!busy) void follow();
   };
 }
 
