@@ -116,7 +116,10 @@ export function createEventRecorder({ store, clock, random, log, component }: Ev
         await new Promise<void>((resolve) => (wake = resolve));
         wake = undefined;
       }
-      await Promise.race([drain(), sleep(clock, flushMs)]);
+      // Ended with the flush: a timer left behind would keep the process.
+      const patience = new AbortController();
+      await Promise.race([drain(), sleep(clock, flushMs, patience.signal).catch(() => {})]);
+      patience.abort();
     },
   };
 }
