@@ -49,6 +49,7 @@ export class ControlStream {
   #broken: unknown;
   #partial = "";
   #stderr = "";
+  #unexpected = "";
 
   private constructor(exec: ExecStream, cancelExec: AbortController, options: ControlStreamOptions) {
     this.#exec = exec;
@@ -165,10 +166,11 @@ export class ControlStream {
   }
 
   #endOf(code: number | undefined, signal: string | undefined): Error {
-    const last = this.#stderr.trim().split("\n").at(-1) ?? "";
+    const last = this.#stderr.trim().split("\n").at(-1) || this.#unexpected || this.#partial;
     if (!this.#opened && code === setsidMissingCode) return new ProviderError("SetsidMissing", "cannot supervise services: there is no setsid in the workspace; use an image with util-linux or busybox", false);
     if (!this.#opened && code === runDirUnusableCode) return new ProviderError("RunDirUnusable", `the supervisor's directory cannot be used: ${last}`, true);
-    if (!this.#opened && (code === 126 || code === 127)) return shellMissing("the instance", last);
+    // An instance on its way out answers with the same codes: only what names a missing program is one.
+    if (!this.#opened && (code === 126 || code === 127) && /not found|no such file/i.test(last)) return shellMissing("the instance", last);
     return new TransportError(`the control shell ended with ${signal ?? `code ${code}`}${last === "" ? "" : `: ${last}`}`, true);
   }
 
@@ -183,7 +185,11 @@ export class ControlStream {
     const [word, ...fields] = line.split(" ");
     if (word === "H") return this.#becomeReady();
     if (word === "E" && fields.length === 3) return this.#options.onExit(fields[0]!);
-    if (word !== "R") return this.#options.log.debug("unexpected line from the control shell", { length: line.length });
+    if (word !== "R") {
+      // An engine that cannot start the shell says why where the shell would have spoken.
+      this.#unexpected = line.slice(0, stderrCharsMax);
+      return this.#options.log.debug("unexpected line from the control shell", { length: line.length });
+    }
     const [id, ...reply] = fields;
     // A reply that nobody waits for any more was given up by its caller.
     const pending = this.#pending.get(Number(id));
