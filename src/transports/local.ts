@@ -5,6 +5,7 @@ import { Readable, Writable, type Duplex } from "node:stream";
 import { timeoutSignal, type Clock } from "../base/clock.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
 import { createLocalFiles } from "./local-files.ts";
+import { terminalArgv, terminalWindow } from "./local-terminal.ts";
 import { execOutputBytesMax, TransportError, type DialTarget, type ExecOptions, type ExecStream, type ExitStatus, type RunOptions, type RunResult, type Transport } from "./transport.ts";
 
 /** Between asking a cancelled command to end and forcing it. */
@@ -57,6 +58,7 @@ export function createLocalTransport({ clock }: { readonly clock: Clock }): Tran
       stderr: options.tty === undefined ? (child.stderr as Readable) : Readable.from([]),
       exit,
       kill: (signal = "SIGTERM") => kill(signal),
+      ...(options.tty === undefined ? {} : { resize: terminalWindow(clock, child) }),
     } satisfies ExecStream;
   };
 
@@ -101,12 +103,6 @@ function killSession(child: ChildProcess, name: NodeJS.Signals): void {
 function startFailure(program: string, cwd: string | undefined, error: Error): string {
   if (codeOf(error) !== "ENOENT") return `cannot start ${program}: ${messageOf(error)}`;
   return cwd === undefined ? `cannot start ${program}: there is no such program` : `cannot start ${program}: there is no such program, or no directory ${cwd}`;
-}
-
-/** util-linux's `script` gives a terminal without a native module to build. Its window is set once, at the start. */
-function terminalArgv(argv: readonly string[], { columns, rows }: { readonly columns: number; readonly rows: number }): string[] {
-  const quoted = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-  return ["script", "--quiet", "--return", "--flush", "--command", `stty rows ${rows} cols ${columns}; exec ${quoted}`, "/dev/null"];
 }
 
 async function run(clock: Clock, exec: Transport["exec"], argv: readonly string[], options: RunOptions): Promise<RunResult> {

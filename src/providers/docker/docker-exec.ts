@@ -2,6 +2,7 @@ import { PassThrough, Writable, type Duplex } from "node:stream";
 import type Docker from "dockerode";
 import { sleep, type Clock } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
+import { followLatest } from "../../base/follow-latest.ts";
 import { TransportError, type ExecStream, type ExitStatus, type Transport } from "../../transports/transport.ts";
 import type { InstanceExecOptions } from "../provider.ts";
 import { callEngine } from "./docker-client.ts";
@@ -55,30 +56,10 @@ export async function execInContainer(parts: DockerExecParts, id: string, argv: 
   return { stdin: stdinOf(stream, tty !== undefined), stdout, stderr, exit, kill, ...(tty === undefined ? {} : { resize }) };
 }
 
-/**
- * Sets the size of a command's window, the latest one asked for, one request at a time. The engine refuses until the
- * command has come up, a moment after its stream did; once it has ended, nobody looks at its window.
- */
+/** The engine refuses until the command has come up, a moment after its stream did; once it has ended, nobody looks at its window. */
 function windowOf({ clock }: DockerExecParts, exec: Docker.Exec): (columns: number, rows: number) => void {
-  let wanted: { readonly w: number; readonly h: number } | undefined;
-  let busy = false;
-  const follow = async () => {
-    busy = true;
-    for (let tries = 0; wanted !== undefined && tries < resizesMax; tries++) {
-      const size = wanted;
-      try {
-        await exec.resize(size);
-        if (wanted === size) wanted = undefined;
-      } catch {
-        await sleep(clock, resizeRetryMs);
-      }
-    }
-    busy = false;
-  };
-  return (columns, rows) => {
-    wanted = { w: columns, h: rows };
-    if (!busy) void follow();
-  };
+  const set = followLatest<{ readonly w: number; readonly h: number }>(clock, async (size) => void (await exec.resize(size)), { retryMs: resizeRetryMs, triesMax: resizesMax });
+  return (columns, rows) => set({ w: columns, h: rows });
 }
 
 function streamEnd(stream: Duplex): Promise<void> {
