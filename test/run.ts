@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { leftBehind } from "./harness/left-behind.ts";
 
 /**
  * Runs every rung of the testing ladder with node's own runner, lowest first, and fails when a test left a process behind.
@@ -32,19 +33,6 @@ function testFiles(rung: string): string[] {
   return names.filter((name) => name.endsWith(".test.js")).map((name) => join(here, rung, name)).filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part))).sort();
 }
 
-/** Every process that inherited this run's mark, besides ourselves. */
-function leftBehind(mark: string): string[] {
-  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid).flatMap((pid) => {
-    try {
-      if (!readFileSync(`/proc/${pid}/environ`, "latin1").includes(mark)) return [];
-      return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").slice(0, 160)}`];
-    } catch {
-      // It ended while we looked, or it is somebody else's: neither is ours.
-      return [];
-    }
-  });
-}
-
 async function runRung(name: string, concurrency: number, timeoutMinutes: number, mark: string): Promise<boolean> {
   const files = testFiles(name);
   if (files.length === 0) return true;
@@ -58,7 +46,7 @@ async function runRung(name: string, concurrency: number, timeoutMinutes: number
     child.on("close", resolve);
   });
   const left = leftBehind(mark);
-  for (const line of left) console.error(`left behind by ${name}: ${line}`);
+  for (const { pid, command } of left) console.error(`left behind by ${name}: ${pid} ${command}`);
   return code === 0 && left.length === 0;
 }
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs what the tests need. As root on Debian: real engines and tools, from Debian's packages. Otherwise: says what is
-# missing; the tests that need it are then skipped, counted and printed (with CI=true they fail instead).
+# Installs what tests and benchmarks need. As root on Debian: real engines and tools, from Debian's packages. Otherwise:
+# says what is missing; what needs it is then skipped, counted and printed (with CI=true tests fail instead).
 set -eu
 cd "$(dirname "$0")/.."
 
 # program:package — the program is what is looked for, the package is what brings it.
-wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash etcd:etcd-server"
+wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash etcd:etcd-server docker-compose:docker-compose"
 missing=""
 for each in $wanted; do
   program=${each%%:*}

@@ -12,6 +12,9 @@ export function figure(name: string, value: string, target = ""): void {
 export const ms = (value: number) => `${value.toFixed(value < 10 ? 2 : 0)} ms`;
 export const ratio = (value: number) => `${value.toFixed(2)}x`;
 
+/** Median, ninth decile and worst of samples in milliseconds. */
+export const spread = (samples: readonly number[]) => `${ms(percentile(samples, 0.5))} (p90 ${ms(percentile(samples, 0.9))}, max ${ms(Math.max(...samples))})`;
+
 /** How long it takes, in milliseconds. */
 export async function timed(run: () => Promise<unknown>): Promise<number> {
   const start = performance.now();

@@ -4,7 +4,7 @@ import type { Condition } from "../../src/api/conditions.ts";
 import type { Service } from "../../src/api/service.ts";
 
 /** An HTTP server in busybox's own words: answers on $PORT, ends on SIGTERM, tells both in its log. */
-const httpd = (name: string) => `
+export const httpd = (name: string) => `
 mkdir -p /tmp/${name} && echo "${name} answers" > /tmp/${name}/index.html
 trap 'date +%s%N >> /tmp/stopped-${name}; echo stopping; kill $child; exit 0' TERM
 httpd -f -p "$PORT" -h /tmp/${name} & child=$!
