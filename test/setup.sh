@@ -4,8 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# program:package — the program is what is looked for, the package is what brings it.
-wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash etcd:etcd-server docker-compose:docker-compose"
+# program:package, more of them as arguments — the program is what is looked for, the package is what brings it.
+wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash etcd:etcd-server $*"
 missing=""
 for each in $wanted; do
   program=${each%%:*}
