@@ -25,7 +25,8 @@ export function eventsBetween(old: ServiceStatus | undefined, next: ServiceStatu
   if (after !== undefined && (after.status !== before?.status || after.reason !== before.reason)) {
     if (after.status === "True") tell("Normal", "Ready", after.message);
     else if (after.reason === "CrashLoopBackOff" || after.reason === "Unhealthy") tell("Warning", after.reason, after.message);
-    else if (after.status === "Unknown") tell("Warning", after.reason, after.message);
+    // On its way down, and so is who could tell of it: nothing to warn of.
+    else if (after.status === "Unknown" && old?.phase !== "Stopping") tell("Warning", after.reason, after.message);
     else if (after.reason === "DependenciesNotReady") tell("Normal", "Waiting", after.message);
   }
   return events;

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import type { Service } from "../../src/api/service.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
+import { createTestCli, type TestCli } from "../harness/cli.ts";
+import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
+import { dockerApi } from "../harness/docker-api.ts";
+import { eventually } from "../harness/eventually.ts";
+import { conditionOf } from "./stack.ts";
+
+const examples = "examples";
+/** It has a test file of its own. */
+const elsewhere = ["quickstart"];
+
+describe("the examples", { skip: dockerUnavailable() ?? false, timeout: 180_000 }, () => {
+  let dockerd: TestDockerd;
+  let cli: TestCli;
+  let copies: string;
+
+  before(async () => {
+    dockerd = await startDockerd();
+    await dockerd.importBusybox("busybox:1.36");
+    cli = createTestCli({ DOCKER_HOST: `unix://${dockerd.socketPath}` });
+    // Some of them write into their folder.
+    copies = mkdtempSync(join(tmpdir(), "vd-examples-"));
+    cpSync(examples, copies, { recursive: true });
+  });
+  after(async () => {
+    await cli?.dispose();
+    await dockerd?.stop();
+    rmSync(copies, { recursive: true, force: true });
+  });
+
+  const services = async () => new Map((await cli.json<{ items: Service[] }>("services")).items.map((each) => [each.metadata.name, each]));
+  const text = async (url: string) => (await (await fetch(url, { signal: AbortSignal.timeout(5000) })).text()).trim();
+
+  /** What each example claims, looked at while it runs. */
+  const stories: Readonly<Record<string, () => Promise<void>>> = {
+    async graph() {
+      const all = await services();
+      const readyAt = (name: string, type = "Ready") => Date.parse(conditionOf(all.get(name)!, type).lastTransitionTime);
+      const startedAt = (name: string) => Date.parse(all.get(name)!.status!.startedAt!);
+      assert.ok(startedAt("db") >= readyAt("migrate", "Completed"));
+      assert.ok(startedAt("api") >= readyAt("db"));
+      assert.ok(startedAt("web") >= readyAt("api"));
+      for (const name of ["db", "api", "web"]) assert.equal(await text(all.get(name)!.status!.url!), "made once");
+      await cli.ok("exec", "graph", "--", "sh", "-c", "echo 'kept' > /data/www/index.html");
+      const docker = dockerApi(dockerd.socketPath);
+      const [container] = await docker.containers({ label: ["vendetta.dev/name=graph"] });
+      await docker.remove(container!.Id);
+      await eventually(async () => assert.equal(await text((await services()).get("db")!.status!.url!), "kept"), 20_000, 300);
+      // Its own check asks the page for "made": what was changed behind its back shows.
+      await eventually(async () => assert.notEqual(conditionOf((await services()).get("web")!, "Ready").status, "True"), 20_000, 300);
+    },
+    async worktree() {
+      assert.match(await cli.ok("logs", "checks"), /workspace\.yaml[^]*all is well/);
+      assert.equal((await cli.ok("exec", "feature", "--", "sh", "-c", "pwd; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; true")).trim().split("\n").join(" "), "/work 100");
+      await cli.ok("exec", "feature", "--", "touch", "edited");
+      assert.ok(existsSync(join(copies, "worktree", "edited")));
+      assert.match(await cli.ok("get", "workspaces", "-l", "owner=agent", "-o", "name"), /feature/);
+    },
+    async host() {
+      const all = await services();
+      assert.equal(all.get("hello")!.status!.url, "http://127.0.0.1:7480");
+      await eventually(async () => assert.match(await cli.ok("logs", "caller"), /^hello\n/), 10_000);
+    },
+    async ports() {
+      const { status } = await cli.json<Workspace>("workspace", "ports");
+      assert.deepEqual(status!.ports!.map(({ port }) => port), [8080, 8081, 9229]);
+      const { endpoints } = (await services()).get("site")!.status!;
+      assert.equal(endpoints![0]!.url, "http://127.0.0.1:28080");
+      assert.match(endpoints![1]!.url, /^https:\/\/127\.0\.0\.1:\d+$/);
+      assert.equal(await text(endpoints![0]!.url), "found me");
+      assert.equal(await text(endpoints![1]!.url.replace("https", "http")), "found me");
+    },
+  };
+
+  it("all have a story that is looked at", () => {
+    const folders = readdirSync(examples, { withFileTypes: true }).filter((each) => each.isDirectory()).map((each) => each.name);
+    assert.deepEqual(folders.filter((name) => !elsewhere.includes(name)).sort(), Object.keys(stories).sort());
+  });
+
+  for (const [name, look] of Object.entries(stories)) {
+    it(`${name}: is valid, becomes Ready, does what it says, changes nothing when applied again, leaves nothing`, async () => {
+      const folder = join(copies, name);
+      await cli.ok("validate", "-f", folder);
+      await cli.ok("apply", "-f", folder, "--wait", "--timeout", "60s");
+      await look();
+      assert.deepEqual((await cli.ok("apply", "-f", folder)).trim().split("\n").filter((line) => !line.endsWith(" unchanged")), []);
+      await cli.ok("delete", "-f", folder);
+      assert.deepEqual(await dockerApi(dockerd.socketPath).containers({ label: ["vendetta.dev/cluster"] }), []);
+    });
+  }
+});
