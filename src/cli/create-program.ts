@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { packageVersion } from "./package-info.ts";
 import type { GlobalOptions, Session } from "./session.ts";
-import type { CliWorld } from "./world.ts";
+import { ExitError, FailureError, type CliWorld } from "./world.ts";
 
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
@@ -32,7 +32,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
   const groups: readonly (readonly [words: readonly string[], add: () => void])[] = [
     [["get"], () => addGet(program, run, selectors)],
     [["server", "version"], () => addServerCommands(program, run)],
-    [["apply", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
+    [["apply", "diff", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
     [["describe", "events", "logs", "exec", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
     [["workspace", "ws", "quickstart"], () => addSugar(program, run)],
   ];
@@ -53,6 +53,16 @@ export async function parseCommandLine(argv: readonly string[], world: CliWorld,
 }
 
 type Run = (action: Action) => Promise<void>;
+
+const diffFailureCode = 2;
+
+async function failingWith(exitCode: number, action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    throw error instanceof ExitError ? error : new FailureError(exitCode, error);
+  }
+}
 
 function addSugar(program: Command, run: Run): void {
   const workspace = program.command("workspace").alias("ws").description("start, stop, list and remove Workspaces");
@@ -98,6 +108,12 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
     .addOption(new Option("--dry-run [how]", "change nothing: client checks here, server asks it").choices(["none", "client", "server"]).preset("client"))
     .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
     .action((options) => run(async (session) => (await import("./commands/apply.ts")).apply(session, options)));
+  // 1 says that there is a difference: a mistake in the line itself has been told, and needs another code too.
+  fileOptions(program.command("diff").description("show what apply would change; exit code 1 when it would, 2 on an error"))
+    .exitOverride((error) => {
+      throw error.exitCode === 0 ? error : new ExitError(diffFailureCode);
+    })
+    .action((options) => failingWith(diffFailureCode, () => run(async (session) => (await import("./commands/diff.ts")).diff(session, options))));
   fileOptions(program.command("validate").description("check manifests without a server"))
     .action((options) => run(async (session) => (await import("./commands/validate.ts")).validate(session, options)));
   program.command("patch <kind> [name...]").description("change some fields of an object")

@@ -12,7 +12,7 @@ export interface Printable {
 }
 
 /** Words that YAML 1.1 readers, kubectl among them, would take for something else ("on", a time) are quoted. */
-const yamlOptions = { aliasDuplicateObjects: false, lineWidth: 0, compat: "yaml-1.1" } as const;
+export const yamlOptions = { aliasDuplicateObjects: false, lineWidth: 0, compat: "yaml-1.1" } as const;
 
 export type OutputFormat =
   | { readonly type: "table"; readonly wide: boolean }

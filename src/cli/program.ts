@@ -1,5 +1,5 @@
 import { packageVersion } from "./package-info.ts";
-import { ExitError, type CliWorld } from "./world.ts";
+import { ExitError, FailureError, type CliWorld } from "./world.ts";
 
 const interruptedCode = 130;
 
@@ -27,8 +27,8 @@ export async function runCli(argv: readonly string[], world: CliWorld): Promise<
     if (error instanceof ExitError) return error.exitCode;
     if (interrupt.signal.aborted) return interruptedCode;
     const { errorLine } = await import("./error-line.ts");
-    world.stderr.write(`${errorLine(error)}\n`);
-    return 1;
+    world.stderr.write(`${errorLine(error instanceof FailureError ? error.cause : error)}\n`);
+    return error instanceof FailureError ? error.exitCode : 1;
   } finally {
     interrupt[Symbol.dispose]();
   }

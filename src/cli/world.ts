@@ -48,3 +48,13 @@ export class ExitError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** A failure whose exit code is not 1, as for its command 1 means something else. What went wrong is the cause, and is told as ever. */
+export class FailureError extends Error {
+  override readonly name = "FailureError";
+  readonly exitCode: number;
+  constructor(exitCode: number, cause: unknown) {
+    super(`failed with exit code ${exitCode}`, { cause });
+    this.exitCode = exitCode;
+  }
+}
