@@ -103,9 +103,12 @@ function addServerCommands(program: Command, run: Run): void {
 
 function addObjectCommands(program: Command, run: Run, { fileOptions, selectors }: Record<"fileOptions" | "selectors", (command: Command) => Command>): void {
   fileOptions(program.command("apply").description("make objects be as their manifests say"))
+    .option("-l, --selector <labels>", "only manifests with these labels, such as app=web; with --prune, also delete only objects with them")
+    .option("--prune", "afterwards delete the Services and Workspaces that were applied before and are in no manifest any more; needs -l or --all")
+    .option("--all", "--prune may delete any of them in the manifests' namespaces")
     .option("--wait", "wait until all are Ready")
     .option("--timeout <duration>", "how long --wait waits", "60s")
-    .addOption(new Option("--dry-run [how]", "change nothing: client checks here, server asks it").choices(["none", "client", "server"]).preset("client"))
+    .addOption(new Option("--dry-run [how]", "change nothing: client checks here, server asks it (default: client; with --prune: server)").choices(["none", "client", "server"]))
     .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
     .action((options) => run(async (session) => (await import("./commands/apply.ts")).apply(session, options)));
   // 1 says that there is a difference: a mistake in the line itself has been told, and needs another code too.

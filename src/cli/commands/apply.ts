@@ -1,3 +1,4 @@
+import { matchesLabels, type LabelSelector } from "../../api/selectors.ts";
 import { applyObject } from "../apply-object.ts";
 import { inApplyOrder, planApply } from "../apply-plan.ts";
 import { durationArgument } from "../duration-argument.ts";
@@ -6,6 +7,7 @@ import { readSources } from "../manifest-sources.ts";
 import { checkManifestSet } from "../manifest-set.ts";
 import { parseManifests, type ManifestObject } from "../manifests.ts";
 import { listOf, outputFormat, type OutputFormat, type Printable } from "../output.ts";
+import { selectionOf } from "../selector-options.ts";
 import type { Session } from "../session.ts";
 import { CliError } from "../world.ts";
 import { waitUntilSettled } from "../wait-until-settled.ts";
@@ -13,25 +15,50 @@ import { waitUntilSettled } from "../wait-until-settled.ts";
 export interface ApplyOptions {
   readonly filename?: readonly string[] | undefined;
   readonly recursive?: boolean | undefined;
+  /** Only manifests with these labels are applied; of what is stored, only objects with them are pruned. */
+  readonly selector?: string | undefined;
+  readonly prune?: boolean | undefined;
+  readonly all?: boolean | undefined;
   readonly wait?: boolean | undefined;
   readonly timeout?: string | undefined;
+  /** True: --dry-run without saying how. */
   readonly dryRun?: string | boolean | undefined;
   readonly output?: string | undefined;
 }
 
 export async function apply(session: Session, options: ApplyOptions): Promise<void> {
-  const dryRun = dryRunOf(options.dryRun);
+  const labels = selectionOf(undefined, { selector: options.selector }).labels ?? [];
+  checkPrune(options, labels);
+  const dryRun = dryRunOf(options);
   const format = await outputFormat(options.output);
   const timeoutMs = durationArgument(options.timeout ?? "60s");
+  const wait = options.wait === true && dryRun === "none";
   const sources = await readSources(options.filename ?? [], { recursive: options.recursive === true, stdin: session.world.stdin });
-  const objects = inApplyOrder(parseManifests(sources, session));
+  const manifests = parseManifests(sources, session);
+  const objects = inApplyOrder(manifests).filter((each) => matchesLabels(labels, each.parsed.metadata.labels));
+  if (objects.length === 0) throw new CliError(`no objects to apply: none of ${manifests.length} in ${sources.map((source) => source.name).join(", ")} has labels that -l "${options.selector}" selects`);
   if (dryRun === "client") {
     checkManifestSet(objects, []);
     report(session, format, objects.map((object) => ({ object, outcome: "checked (client dry run)", result: object.raw as unknown as Printable })));
     return;
   }
   await applyObjects(session, objects, { format, storing: dryRun === "none" });
-  if (options.wait === true && dryRun === "none") await waitUntilSettled(session, await session.connect(), objects, timeoutMs);
+  if (options.prune === true) {
+    const { pruneObjects } = await import("../prune-objects.ts");
+    // With -o, stdout is what has been applied and nothing else.
+    const say = (line: string) => (format.type === "table" ? session.print(line) : session.tell(line));
+    await pruneObjects(session, { applied: objects, manifests, labels, dryRun: dryRun === "server", wait, timeoutMs, say });
+  }
+  if (wait) await waitUntilSettled(session, await session.connect(), objects, timeoutMs);
+}
+
+/** Pruning deletes, so it does not guess. @throws CliError */
+function checkPrune({ prune, all, selector }: ApplyOptions, labels: LabelSelector): void {
+  if (all === true && prune !== true) throw new CliError("--all says what --prune may delete: give --prune too, or leave --all out");
+  if (prune !== true) return;
+  if (all === true && selector !== undefined) throw new CliError("--all and -l cannot be given together: --all lets --prune delete whatever was applied, -l only what it selects");
+  // A selector that came out empty, of a variable that was not set, would select everything.
+  if (all !== true && labels.length === 0) throw new CliError("--prune would delete every Service and Workspace that was applied to the manifests' namespaces and is in no manifest any more: say which ones with -l SELECTOR, or that all are meant with --all");
 }
 
 /** Applies checked objects: all of them as a dry run first, so that a refusal leaves nothing half done. */
@@ -63,8 +90,11 @@ function report({ world, print }: Session, format: OutputFormat, applied: readon
   else if (applied.length > 0) world.stdout.write(format.render(applied.length === 1 ? applied[0]!.result : listOf(applied.map((each) => each.result))));
 }
 
-function dryRunOf(value: string | boolean | undefined): "none" | "client" | "server" {
-  if (value === undefined || value === false) return "none";
-  if (value === "none" || value === "client" || value === "server") return value;
-  throw new CliError(`--dry-run is none, client or server, not ${JSON.stringify(value)}`);
+function dryRunOf({ dryRun, prune }: ApplyOptions): "none" | "client" | "server" {
+  if (dryRun === undefined || dryRun === false || dryRun === "none") return "none";
+  // What would be pruned, only the server knows.
+  if (dryRun === true) return prune === true ? "server" : "client";
+  if (dryRun === "client" && prune === true) throw new CliError("--dry-run=client asks no server, and only the server knows what --prune would delete: use --dry-run=server");
+  if (dryRun === "client" || dryRun === "server") return dryRun;
+  throw new CliError(`--dry-run is none, client or server, not ${JSON.stringify(dryRun)}`);
 }

@@ -61,23 +61,33 @@ async function targetsOf(session: Session, args: readonly string[], options: Del
 // Services go before what they run in, so that each is asked to stop while its Workspace still runs.
 const order: { readonly [K in KindName]: number } = { Event: 0, Service: 1, Workspace: 2, Node: 3, Namespace: 4 };
 
+export interface DeleteAllOptions {
+  /** Until they are gone, at most `timeoutMs`. */
+  readonly wait: boolean;
+  readonly timeoutMs: number;
+  /** Only ask the server; nothing goes, and nothing is waited for. Default false. */
+  readonly dryRun?: boolean | undefined;
+  /** Tells of each deletion that was asked for. Default: as `kubectl delete` does, on stdout. */
+  readonly say?: ((target: DeleteTarget) => void) | undefined;
+}
+
 /** Asks for all deletions, then waits until all are gone. Answers the NotFound of those that were not there. */
-export async function deleteAll(session: Session, store: HttpStore, targets: readonly DeleteTarget[], { timeoutMs, wait }: { readonly timeoutMs: number; readonly wait: boolean }): Promise<readonly Error[]> {
+export async function deleteAll(session: Session, store: HttpStore, targets: readonly DeleteTarget[], { timeoutMs, wait, dryRun = false, say = ({ kind, name }) => session.print(`${resourceName(kind)} "${name}" deleted`) }: DeleteAllOptions): Promise<readonly Error[]> {
   const missing: Error[] = [];
   const going: DeleteTarget[] = [];
   for (const target of await inOrder(store, targets)) {
     session.signal.throwIfAborted();
     try {
-      const { metadata } = await store.delete(target.kind, target, target.uid === undefined ? undefined : { uid: target.uid });
+      const { metadata } = await store.delete(target.kind, target, target.uid === undefined ? undefined : { uid: target.uid }, { dryRun });
       going.push({ ...target, uid: metadata.uid });
-      session.print(`${resourceName(target.kind)} "${target.name}" deleted`);
+      say(target);
     } catch (error) {
       // A conflict is one of its uid: what was meant has gone, and another one has its name.
       if (isNotFound(error)) missing.push(error);
       else if (!isConflict(error)) throw error;
     }
   }
-  if (!wait || going.length === 0) return missing;
+  if (!wait || dryRun || going.length === 0) return missing;
   const uids = new Map(going.map((target) => [`${target.kind} ${target.namespace ?? ""}/${target.name}`, target.uid]));
   using progress = createProgress(session);
   let slow = false;
