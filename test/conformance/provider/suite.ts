@@ -199,16 +199,21 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
       server.kill("SIGKILL");
       await server.exit;
     });
+    const published = (offset: number) => [{ port: 80, nodePort: 26000 + (process.pid % 1000) + offset, protocol: "tcp" as const }];
     test("publishes a port where it was told to, and says when that is taken", async (provider) => {
-      const nodePort = 26000 + (process.pid % 1000);
-      const ports = [{ port: 80, nodePort, protocol: "tcp" as const }];
+      const ports = published(0);
       const id = await running(provider, { ports });
       assert.deepEqual((await provider.inspect(id, signal()))?.ports, ports);
+      await assert.rejects(running(provider, { ports }), (error: ProviderError) => error.reason === "PortInUse" && error.message.includes(String(ports[0]!.nodePort)));
+    });
+    test("answers on a published port", async (provider) => {
+      const ports = published(1000);
+      const { nodePort } = ports[0]!;
+      const id = await running(provider, { ports });
       const server = await provider.exec(id, ["busybox", "httpd", "-f", "-p", "80", "-h", "/etc"], {});
       server.stdout.resume();
       server.stderr.resume();
       await eventually(async () => assert.match(await (await fetch(`http://127.0.0.1:${nodePort}/passwd`, { signal: AbortSignal.timeout(1000) })).text(), /root/), 5000);
-      await assert.rejects(running(provider, { ports }), (error: ProviderError) => error.reason === "PortInUse" && error.message.includes(String(nodePort)));
     });
     test("enforces the limits it claims", async (provider) => {
       const id = await running(provider, { resources: { cpus: 0.5, memoryBytes: 32 * 1024 * 1024, pidsMax: 20 } });

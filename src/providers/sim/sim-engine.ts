@@ -1,0 +1,64 @@
+import type { Clock } from "../../base/clock.ts";
+import type { InstanceSpec } from "../provider.ts";
+
+export interface SimInstance {
+  readonly spec: InstanceSpec;
+  state: "created" | "running" | "stopped";
+  startId: string | undefined;
+  startedAtMs: number;
+  /** Whatever a simulation keeps inside a running instance; emptied when it stops. */
+  readonly inside: Map<string, unknown>;
+}
+
+/** An engine in memory: what a provider asks it and what a simulation does to it behind the provider's back. */
+export interface SimEngine {
+  readonly instances: Map<string, SimInstance>;
+  /** Names of volumes. */
+  readonly volumes: Set<string>;
+  /** Nobody answers while it is down. */
+  down: boolean;
+  start(id: string): void;
+  stop(id: string): void;
+  remove(id: string): void;
+  make(id: string, spec: InstanceSpec): void;
+  /** Called with an instance's id after each change. Answers how to stop listening. */
+  onChange(listener: (id: string) => void): () => void;
+}
+
+export function createSimEngine(clock: Clock): SimEngine {
+  const instances = new Map<string, SimInstance>();
+  const listeners = new Set<(id: string) => void>();
+  let starts = 0;
+  const tell = (id: string) => {
+    for (const listener of [...listeners]) listener(id);
+  };
+  return {
+    instances,
+    volumes: new Set(),
+    down: false,
+    make(id, spec) {
+      instances.set(id, { spec, state: "created", startId: undefined, startedAtMs: 0, inside: new Map() });
+      tell(id);
+    },
+    start(id) {
+      const instance = instances.get(id);
+      if (instance === undefined || instance.state === "running") return;
+      Object.assign(instance, { state: "running", startId: `start-${++starts}`, startedAtMs: clock.now() });
+      tell(id);
+    },
+    stop(id) {
+      const instance = instances.get(id);
+      if (instance?.state !== "running") return;
+      Object.assign(instance, { state: "stopped", startId: undefined });
+      instance.inside.clear();
+      tell(id);
+    },
+    remove(id) {
+      if (instances.delete(id)) tell(id);
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
