@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { packageVersion } from "./package-info.ts";
 import type { GlobalOptions, Session } from "./session.ts";
 import { ExitError, FailureError, type CliWorld } from "./world.ts";
@@ -14,7 +14,7 @@ type Action = (session: Session) => Promise<void>;
 function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string | undefined): Command {
   const program = new Command("vendetta")
     .description("A control plane for development environments: declare Nodes, Workspaces and Services, and loops keep them true.")
-    .option("-n, --namespace <name>", "namespace to work in (default: default)")
+    .option("-n, --namespace <namespace>", "namespace to work in (default: default)")
     .option("--no-color", "no colours, also on a terminal")
     .version(packageVersion(), "-V, --version")
     .exitOverride()
@@ -35,6 +35,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
     [["apply", "diff", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
     [["describe", "events", "logs", "exec", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
     [["workspace", "ws", "quickstart"], () => addSugar(program, run)],
+    [["completion"], () => addCompletion(program, run, () => createProgram(world, signal, undefined))],
   ];
   const meant = groups.filter(([words]) => firstWord !== undefined && words.includes(firstWord));
   for (const [, add] of meant.length > 0 ? meant : groups) add();
@@ -68,14 +69,14 @@ function addSugar(program: Command, run: Run): void {
   const workspace = program.command("workspace").alias("ws").description("start, stop, list and remove Workspaces");
   for (const verb of ["up", "down"] as const) {
     workspace
-      .command(`${verb} <name>`)
+      .command(`${verb} <workspace>`)
       .description(verb === "up" ? "start a Workspace and wait until it is Ready" : "stop a Workspace, keeping its disk, and wait until it has stopped")
       .option("--timeout <duration>", "how long to wait", "120s")
       .action((name: string, options) => run(async (session) => (await import("./commands/workspace.ts")).workspaceState(session, verb, name, options)));
   }
   workspace.command("list").alias("ls").description("list Workspaces").option("-A, --all-namespaces", "of all namespaces").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE")
     .action((options) => run(async (session) => (await import("./commands/get.ts")).get(session, ["workspaces"], options)));
-  workspace.command("rm <name...>").description("delete Workspaces with their disks, and wait until they are gone").option("--timeout <duration>", "how long to wait", "5m")
+  workspace.command("rm <workspace...>").description("delete Workspaces with their disks, and wait until they are gone").option("--timeout <duration>", "how long to wait", "5m")
     .action((names: string[], options) => run(async (session) => (await import("./commands/delete.ts")).deleteCommand(session, ["workspaces", ...names], options)));
 
   const quickstart = program.command("quickstart").description("the example: four services in one workspace");
@@ -123,7 +124,7 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
     .option("-p, --patch <patch>", "the patch, as JSON or YAML")
     .option("--patch-file <file>", "a file with the patch")
     .option("--type <type>", "merge (RFC 7386) or json (RFC 6902)", "merge")
-    .option("--subresource <name>", "status")
+    .option("--subresource <subresource>", "status")
     .addOption(new Option("--dry-run [how]", "change nothing: ask the server what would come out").choices(["none", "server"]).preset("server"))
     .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
     .action((kind: string, names: string[], options) => run(async (session) => (await import("./commands/patch.ts")).patch(session, [kind, ...names], options)));
@@ -146,7 +147,7 @@ function addGet(program: Command, run: Run, selectors: (command: Command) => Com
     .option("-A, --all-namespaces", "of all namespaces")
     .option("-o, --output <format>", "json, yaml, name, wide, jsonpath=TEMPLATE or custom-columns=NAME:PATH,…")
     .option("-w, --watch", "go on with each change")
-    .option("--sort-by <path>", "order by a field, such as .metadata.creationTimestamp")
+    .option("--sort-by <jsonpath>", "order by a field, such as .metadata.creationTimestamp")
     .option("--show-labels", "a last column with the labels")
     .option("--no-headers", "no line of column names")
     .option("--ignore-not-found", "a missing object is no error")
@@ -166,8 +167,20 @@ function addReadingCommands(program: Command, run: Run): void {
     .action((target: string, argv: string[], options) => run(async (session) => (await import("./commands/exec.ts")).exec(session, target, argv, options)));
   program.command("explain-state <kind> [name]").description("why an object is not Ready, down to the cause")
     .action((kind: string, name: string | undefined) => run(async (session) => (await import("./commands/explain-state.ts")).explainState(session, name === undefined ? [kind] : [kind, name])));
-  program.command("explain <path>").description("what the fields of a kind mean, such as service.spec.healthCheck")
+  program.command("explain <field>").description("what the fields of a kind mean, such as service.spec.healthCheck")
     .action((path: string) => run(async (session) => (await import("./commands/explain.ts")).explain(session, path)));
   program.command("api-resources").description("the kinds there are").option("--no-headers", "no line of column names")
     .action((options) => run(async (session) => (await import("./commands/explain.ts")).apiResources(session, options)));
+}
+
+/** @param whole makes the program with all its commands: this one may have been made with a few */
+function addCompletion(program: Command, run: Run, whole: () => Command): void {
+  program.command("completion").description("print a script that makes the Tab key complete commands, options and names")
+    .addArgument(new Argument("<shell>", "your shell").choices(["bash", "zsh", "fish"]))
+    .addHelpText("after", `
+Load it when the shell starts:
+  bash, in ~/.bashrc:                    source <(vendetta completion bash)
+  zsh, in ~/.zshrc, after compinit:      source <(vendetta completion zsh)
+  fish, in ~/.config/fish/config.fish:   vendetta completion fish | source`)
+    .action((shell: "bash" | "zsh" | "fish") => run(async (session) => (await import("./commands/completion.ts")).completion(session, shell, whole())));
 }
