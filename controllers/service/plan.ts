@@ -13,6 +13,9 @@ export const serviceFinalizer = "vendetta.dev/service";
 const steadyMs = 60_000;
 const restartDelayMsMax = 60_000;
 
+/** What could not be asked is asked again this often: nobody else may notice that it answers. */
+const unknownRetryMs = 3000;
+
 /** What was seen of the world, read for this very pass. */
 export interface ServiceObservation {
   readonly workspace: Workspace | undefined;
@@ -55,7 +58,7 @@ export function planService(service: Service, seen: ServiceObservation): Service
   }
   const down = goingDown(workspace);
   if (down !== undefined) return planDown(service, seen, down);
-  if (seen.runs.kind === "unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "SupervisorUnreachable", message: seen.runs.message });
+  if (seen.runs.kind === "unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "SupervisorUnreachable", message: seen.runs.message, afterMs: unknownRetryMs });
   const ready = findCondition(workspace.status?.conditions, "Ready");
   if (ready?.status === "Unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "WorkspaceUnknown", message: `Workspace "${workspace.metadata.name}": ${ready.message}` });
   if (seen.runs.kind === "none") {
@@ -173,7 +176,7 @@ export function unmetDependencies(service: Service, dependencies: ReadonlyMap<st
 function planDown(service: Service, seen: ServiceObservation, why: string): ServicePlan {
   const deleting = isDeleting(service);
   if (deleting && !(service.metadata.finalizers ?? []).includes(serviceFinalizer)) return keep(service, seen, { phase: "Stopped", reason: "Deleted", message: "deleted" });
-  if (seen.runs.kind === "unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "SupervisorUnreachable", message: `cannot stop it: ${seen.runs.message}` });
+  if (seen.runs.kind === "unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "SupervisorUnreachable", message: `cannot stop it: ${seen.runs.message}`, afterMs: unknownRetryMs });
   const run = seen.runs.kind === "known" ? seen.runs.latest : undefined;
   if (run?.state.kind === "running") {
     if (seen.dependentsStopping.length > 0) {

@@ -144,6 +144,7 @@ class Pass {
 
   async #converge(node: Node, machine: Machine, provider: Provider, signal: AbortSignal): Promise<Outcome> {
     let plan: WorkspacePlan | undefined;
+    let made = false;
     for (let look = 0; look < looksMax; look++) {
       const observation = await this.#observe(provider, signal);
       const instance = observation.instance.kind === "known" ? observation.instance.instance : undefined;
@@ -151,11 +152,18 @@ class Pass {
         const conflict = await this.#ports(node, machine, provider, instance);
         if (conflict !== undefined) return this.#failed(new ProviderError("PortConflict", conflict, true), instance, provider, signal);
       }
+      if (made && instance !== undefined && instance.specHash !== observation.specHash) {
+        // Making it anew at once would go on for ever.
+        return this.#failed(new ProviderError("SpecNotKept", `${instance.id} was made a moment ago, and the engine tells of another spec than it was given`, true), instance, provider, signal);
+      }
       plan = planWorkspace(this.#stored, observation);
       // On record before anything is done: a crash from here on finds the world no stranger than the status says.
       await this.#write(plan.status, plan.condition);
       try {
-        for (const step of plan.steps) if (await this.#carryOut(step, provider, signal)) return settled;
+        for (const step of plan.steps) {
+          if (await this.#carryOut(step, provider, signal)) return settled;
+          made ||= step.do === "create";
+        }
       } catch (error) {
         if (signal.aborted) throw error;
         if (error === interrupted) return requeue(0);

@@ -162,7 +162,7 @@ function addReadingCommands(program: Command, run: Run): void {
     .action((options) => run(async (session) => (await import("./commands/events.ts")).events(session, options)));
   program.command("logs <service>").description("the log of a Service").option("-f, --follow", "go on with what is written").option("--tail <lines>", "only the last lines").option("-p, --previous", "of the run before")
     .action((name: string, options) => run(async (session) => (await import("./commands/logs.ts")).logs(session, name, options)));
-  program.command("exec <target> [command...]").description("run a command in a Workspace, or as service/NAME with a Service's environment").option("-i, --stdin", "hand this command's input on").option("-t, --tty", "give it a terminal")
+  program.command("exec <workspace|service/name> [command...]").description("run a command in a Workspace, or as service/NAME with a Service's environment").option("-i, --stdin", "hand this command's input on").option("-t, --tty", "give it a terminal")
     .addHelpText("after", "\nExample: vendetta exec -it dev -- sh")
     .action((target: string, argv: string[], options) => run(async (session) => (await import("./commands/exec.ts")).exec(session, target, argv, options)));
   program.command("explain-state <kind> [name]").description("why an object is not Ready, down to the cause")

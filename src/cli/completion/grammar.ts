@@ -54,6 +54,7 @@ const placeholders: Readonly<Record<string, Candidates>> = {
   kind: { type: "kinds" },
   name: { type: "names" },
   workspace: namesOf("workspaces"),
+  "workspace|service/name": namesOf("workspaces"),
   service: namesOf("services"),
   namespace: namesOf("namespaces"),
   "kind/name": { type: "objects" },
