@@ -12,10 +12,15 @@ export function createLocalFiles(): TransportFiles {
         await using file = await open(path, "r");
         const { size } = await file.stat();
         if (size > bytesMax) throw new Error(`it has ${size} bytes, more than ${bytesMax}`);
-        // Files in /proc say they are empty: read until the end, but no further than the bound.
-        const data = await file.readFile();
-        if (data.length > bytesMax) throw new Error(`it has ${data.length} bytes, more than ${bytesMax}`);
-        return data;
+        // Files in /proc say they are empty, and devices need have no end: read until the end, but no further than the bound.
+        const chunks: Buffer[] = [];
+        let length = 0;
+        for await (const chunk of file.createReadStream({ start: 0, end: bytesMax, autoClose: false })) {
+          chunks.push(chunk as Buffer);
+          length += (chunk as Buffer).length;
+        }
+        if (length > bytesMax) throw new Error(`it has more than ${bytesMax} bytes`);
+        return Buffer.concat(chunks, length);
       }),
     write: (path, data, mode = 0o600) =>
       guarded(`write ${path}`, async () => {

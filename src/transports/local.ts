@@ -134,7 +134,7 @@ function dial(target: DialTarget, signal: AbortSignal): Promise<Duplex> {
   const where = "socketPath" in target ? target.socketPath : `${target.host}:${target.port}`;
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error);
-    const socket = connect("socketPath" in target ? { path: target.socketPath } : { host: target.host, port: target.port, noDelay: true });
+    const socket = connect({ allowHalfOpen: true, ...("socketPath" in target ? { path: target.socketPath } : { host: target.host, port: target.port, noDelay: true }) });
     const onAbort = () => {
       socket.destroy();
       reject(signal.reason as Error);

@@ -89,7 +89,10 @@ export interface Transport {
   run(argv: readonly string[], options: RunOptions): Promise<RunResult>;
   /** Starts a command with streams attached, in a session of its own. `tty` gives it a terminal. @throws TransportError when it cannot be started (no such program: mayHaveRun false). */
   exec(argv: readonly string[], options: ExecOptions & { readonly tty?: { readonly columns: number; readonly rows: number } | undefined }): Promise<ExecStream>;
-  /** Connects from that machine. @throws TransportError with a cause whose code is ECONNREFUSED, ENOENT, ETIMEDOUT … */
+  /**
+   * Connects from that machine. The two directions end apart: after the far side's end the caller may still write, and must
+   * end its own. @throws TransportError with a cause whose code is ECONNREFUSED, ENOENT, ETIMEDOUT …
+   */
   dial(target: DialTarget, signal: AbortSignal): Promise<Duplex>;
   /** Whether 127.0.0.1:port on that machine can be bound now. An answer, not a reservation. */
   isPortFree(port: number): Promise<boolean>;

@@ -1,25 +1,17 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect, constants, type ClientHttp2Session } from "node:http2";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/system.ts";
+import { freePort } from "../harness/ports.ts";
 
 /** An etcd of our own on loopback, in a directory of its own. */
 export interface Etcd extends AsyncDisposable {
   /** One durable put over gRPC, on one of a few warm connections. */
   put(key: string, value: string): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** @param connections as etcd's own benchmark tool has them: several clients share one. Undefined when there is no etcd. */

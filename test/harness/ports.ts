@@ -1,4 +1,5 @@
-import { connect } from "node:net";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo } from "node:net";
 
 /** Whether something accepts connections on 127.0.0.1:port. */
 export function isPortOpen(port: number): Promise<boolean> {
@@ -12,4 +13,14 @@ export function isPortOpen(port: number): Promise<boolean> {
     socket.on("error", () => answer(false));
     socket.on("timeout", () => answer(false));
   });
+}
+
+/** A port of 127.0.0.1 that nobody had a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen({ host: "127.0.0.1", port: 0 });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }

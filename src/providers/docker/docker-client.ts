@@ -18,7 +18,14 @@ export function createDockerClient({ transport, clock, socketPath }: { readonly 
     const bound = timeoutSignal(clock, dialTimeoutMs, `connecting to the Docker engine at ${socketPath}`);
     transport
       .dial({ socketPath }, bound.signal)
-      .then((stream) => done(null, stream), (error: unknown) => done(error as Error))
+      .then(
+        (stream) => {
+          // HTTP has no use for a half-open connection, and the agent would keep it for a next request.
+          stream.once("end", () => stream.end());
+          done(null, stream);
+        },
+        (error: unknown) => done(error as Error),
+      )
       .finally(() => bound[Symbol.dispose]());
     return undefined;
   }) as unknown as Agent["createConnection"];
