@@ -29,6 +29,7 @@ export interface WorkspaceControllerParts {
   readonly cluster: string;
   readonly store: Pick<Store, "update" | "updateStatus">;
   readonly nodes: Lister<"Node">;
+  /** With `workspaceIndexes`. */
   readonly workspaces: Lister<"Workspace">;
   /** With the index "workspace": namespace/workspace. */
   readonly services: Lister<"Service">;
@@ -39,6 +40,17 @@ export interface WorkspaceControllerParts {
   readonly recorder: EventRecorder;
   readonly clock: Clock;
 }
+
+const nodePortKey = (nodeName: string, nodePort: number) => `${nodeName}:${nodePort}`;
+
+/** What the cache of Workspaces must find them under. */
+export const workspaceIndexes = {
+  uid: ({ metadata }: Workspace) => [metadata.uid],
+  /** The Node it is placed on. */
+  node: ({ status }: Workspace) => (status?.nodeName === undefined ? [] : [status.nodeName]),
+  /** node:port of each node port it has on record. */
+  nodePort: ({ status }: Workspace) => (status?.nodeName === undefined ? [] : (status.ports ?? []).map(({ nodePort }) => nodePortKey(status.nodeName!, nodePort))),
+};
 
 /** A pass goes from nothing to running: create, start, and the look that finds it running. */
 const looksMax = 6;
@@ -229,8 +241,10 @@ class Pass {
     for (const service of this.#services.byIndex("workspace", keyOf(this.#stored))) {
       if (!isDeleting(service)) for (const { port } of portsOf(service.spec)) if (!wanted.has(port)) wanted.set(port, undefined);
     }
-    const others = this.#parts.workspaces.list().filter((each) => each.metadata.uid !== metadata.uid && each.status?.nodeName === node.metadata.name);
-    const holders = new Map(others.flatMap((each) => (each.status?.ports ?? []).map((port) => [port.nodePort, `Workspace "${each.metadata.namespace}/${each.metadata.name}"`] as const)));
+    const holder = (nodePort: number) => {
+      const other = this.#parts.workspaces.byIndex("nodePort", nodePortKey(node.metadata.name, nodePort)).find((each) => each.metadata.uid !== metadata.uid);
+      return other && `Workspace "${other.metadata.namespace}/${other.metadata.name}"`;
+    };
     return assignPorts({
       wanted: [...wanted].map(([port, nodePort]) => ({ port, nodePort })),
       recorded: status?.ports ?? [],
@@ -239,7 +253,7 @@ class Pass {
       sharesNodeNetwork: provider.features.sharesNodeNetwork,
       range: node.spec.nodePorts,
       seed: createHash("sha256").update(metadata.uid).digest().readUInt32BE(0),
-      holder: (port) => holders.get(port),
+      holder,
       isFree: (port) => machine.transport.isPortFree(port),
     });
   }
@@ -340,7 +354,7 @@ class Pass {
   /** False: no Node fits; a change of a Node or of the Workspace wakes it. */
   async #place(): Promise<boolean> {
     const { nodes, workspaces, cluster } = this.#parts;
-    const placement = schedule(this.#stored, nodes.list(), workspaces.list().filter((each) => each.status?.nodeName !== undefined));
+    const placement = schedule(this.#stored, nodes.list(), (nodeName) => workspaces.byIndex("node", nodeName));
     const generation = this.#stored.metadata.generation;
     if (placement.kind === "unplaced") {
       const reason = "Unschedulable";

@@ -7,24 +7,28 @@ import type { Toleration, Workspace } from "../../src/api/workspace.ts";
 
 export type Placement = { readonly kind: "placed"; readonly nodeName: string } | { readonly kind: "unplaced"; readonly message: string };
 
+/** The Workspaces that are placed on a Node. Asked only when the answer depends on them: there may be thousands. */
+export type PlacedOn = (nodeName: string) => readonly Workspace[];
+
 /** Chooses a Node for a Workspace that has none. Pure. Among those that fit, the one with the fewest Workspaces; then by name. */
-export function schedule(workspace: Workspace, nodes: readonly Node[], placed: readonly Workspace[]): Placement {
+export function schedule(workspace: Workspace, nodes: readonly Node[], placedOn: PlacedOn): Placement {
   if (nodes.length === 0) return { kind: "unplaced", message: "there is no Node; 'vendetta get nodes' shows them" };
   const fitting: Node[] = [];
   const refusals: string[] = [];
   for (const node of nodes) {
-    const refusal = whyNot(workspace, node, placed);
+    const refusal = whyNot(workspace, node, placedOn);
     if (refusal === undefined) fitting.push(node);
     else refusals.push(`${node.metadata.name}: ${refusal}`);
   }
   if (fitting.length === 0) return { kind: "unplaced", message: `no Node fits: ${refusals.slice(0, 20).join("; ")}${refusals.length > 20 ? ` and ${refusals.length - 20} more` : ""}` };
-  const load = (node: Node) => placed.filter((each) => each.status?.nodeName === node.metadata.name).length;
-  const best = fitting.sort((a, b) => load(a) - load(b) || (a.metadata.name < b.metadata.name ? -1 : 1))[0]!;
+  if (fitting.length === 1) return { kind: "placed", nodeName: fitting[0]!.metadata.name };
+  const load = new Map(fitting.map((node) => [node, placedOn(node.metadata.name).length]));
+  const best = fitting.sort((a, b) => load.get(a)! - load.get(b)! || (a.metadata.name < b.metadata.name ? -1 : 1))[0]!;
   return { kind: "placed", nodeName: best.metadata.name };
 }
 
 /** Why a Workspace cannot be placed on a Node; undefined when it can. */
-export function whyNot(workspace: Workspace, node: Node, placed: readonly Workspace[]): string | undefined {
+export function whyNot(workspace: Workspace, node: Node, placedOn: PlacedOn): string | undefined {
   const { spec } = workspace;
   const { name } = node.metadata;
   if (spec.nodeName !== undefined && spec.nodeName !== name) return `spec.nodeName asks for ${spec.nodeName}`;
@@ -38,15 +42,15 @@ export function whyNot(workspace: Workspace, node: Node, placed: readonly Worksp
   if (!isTrue(node.status?.conditions, "Ready")) return `is not Ready${ready ? ` (${ready.message})` : " yet"}`;
   const provider = node.status?.providers?.find((each) => each.name === spec.provider);
   if (provider?.usable !== true) return `provider ${spec.provider} is not usable${provider?.message ? ` (${provider.message})` : ""}`;
-  return whyNoRoom(workspace, node, placed.filter((each) => each.status?.nodeName === name && each.metadata.uid !== workspace.metadata.uid));
+  return whyNoRoom(workspace, node, () => placedOn(name).filter((each) => each.metadata.uid !== workspace.metadata.uid));
 }
 
-function whyNoRoom(workspace: Workspace, node: Node, there: readonly Workspace[]): string | undefined {
+function whyNoRoom(workspace: Workspace, node: Node, there: () => readonly Workspace[]): string | undefined {
   for (const resource of ["cpu", "memory"] as const) {
     const wanted = parseQuantity(workspace.spec.resources[resource] ?? "0") ?? 0;
     const capacity = parseQuantity(node.status?.capacity?.[resource] ?? "");
     if (wanted === 0 || capacity === undefined) continue;
-    const taken = there.reduce((sum, each) => sum + (parseQuantity(each.spec.resources[resource] ?? "0") ?? 0), 0);
+    const taken = there().reduce((sum, each) => sum + (parseQuantity(each.spec.resources[resource] ?? "0") ?? 0), 0);
     if (taken + wanted > capacity) return `not enough ${resource} (${workspace.spec.resources[resource]} asked for, ${formatLeft(resource, capacity - taken)} of ${node.status?.capacity?.[resource]} left)`;
   }
   return undefined;

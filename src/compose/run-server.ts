@@ -5,7 +5,7 @@ import { createNodeReconciler } from "../../controllers/node/controller.ts";
 import { createBackgroundProber } from "../../controllers/service/background-prober.ts";
 import { createServiceReconciler, serviceIndexes } from "../../controllers/service/controller.ts";
 import { createSupervisors } from "../../controllers/service/exec-supervisor.ts";
-import { createWorkspaceReconciler } from "../../controllers/workspace/controller.ts";
+import { createWorkspaceReconciler, workspaceIndexes } from "../../controllers/workspace/controller.ts";
 import type { Environment, HomePaths } from "../base/home.ts";
 import { sleep, type Clock } from "../base/clock.ts";
 import { keyOf } from "../base/keys.ts";
@@ -77,7 +77,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
   const informers = {
     Namespace: createInformer("Namespace", common),
     Node: createInformer("Node", common),
-    Workspace: createInformer("Workspace", { ...common, indexes: { uid: (workspace) => [workspace.metadata.uid] } }),
+    Workspace: createInformer("Workspace", { ...common, indexes: workspaceIndexes }),
     Service: createInformer("Service", { ...common, indexes: serviceIndexes }),
   };
   const nodes = informers.Node.lister;

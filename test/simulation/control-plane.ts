@@ -1,7 +1,7 @@
 import type { Random } from "../../src/base/random.ts";
 import { keyOf } from "../../src/base/keys.ts";
 import { silentLogger } from "../../src/base/log.ts";
-import type { VirtualClock } from "../../src/base/virtual-clock.ts";
+import type { Clock } from "../../src/base/clock.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { createSimProvider } from "../../src/providers/sim/sim-provider.ts";
 import type { SimEngine } from "../../src/providers/sim/sim-engine.ts";
@@ -17,7 +17,7 @@ import type { Machine } from "../../controllers/machines.ts";
 import { createFoundOrphans } from "../../controllers/orphan/found-orphans.ts";
 import { createServiceReconciler, serviceIndexes } from "../../controllers/service/controller.ts";
 import type { Health, Prober } from "../../controllers/service/prober.ts";
-import { createWorkspaceReconciler } from "../../controllers/workspace/controller.ts";
+import { createWorkspaceReconciler, workspaceIndexes } from "../../controllers/workspace/controller.ts";
 import { clockOf, faulty, whileAlive, type Life } from "./faults.ts";
 import { createSimSupervisors, type SimSupervisorOptions } from "./sim-supervisors.ts";
 
@@ -26,7 +26,7 @@ export const cluster = "sim";
 export interface ControlPlaneOptions {
   readonly store: Store;
   readonly engine: SimEngine;
-  readonly clock: VirtualClock;
+  readonly clock: Clock;
   readonly random: Random;
   readonly active: () => boolean;
   readonly trace: (line: string) => void;
@@ -60,7 +60,7 @@ export function startControlPlane(options: ControlPlaneOptions): Life {
   const common = { store, clock, random, log };
   const informers = {
     Node: createInformer("Node", common),
-    Workspace: createInformer("Workspace", { ...common, indexes: { uid: (workspace) => [workspace.metadata.uid] } }),
+    Workspace: createInformer("Workspace", { ...common, indexes: workspaceIndexes }),
     Service: createInformer("Service", { ...common, indexes: serviceIndexes }),
   };
   const parts = {

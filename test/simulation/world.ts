@@ -10,6 +10,7 @@ import { instanceId, type Provider } from "../../src/providers/provider.ts";
 import { createSimEngine } from "../../src/providers/sim/sim-engine.ts";
 import { portHolder } from "../../src/providers/sim/sim-provider.ts";
 import { createMemoryStore } from "../../src/store/memory-store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { specHashOf } from "../../controllers/workspace/instance-spec.ts";
 import { cluster, startControlPlane } from "./control-plane.ts";
 import type { Life } from "./faults.ts";
@@ -253,7 +254,8 @@ const strangerSpec = {
   resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: {},
 } as const;
 
-async function makeNode(store: ReturnType<typeof createMemoryStore>): Promise<void> {
+/** The one Node of the world, Ready. */
+export async function makeNode(store: Store): Promise<void> {
   const node = await store.create("Node", { apiVersion: "vendetta.dev/v1alpha1", kind: "Node", metadata: { name: "sim" }, spec: { local: {} } } as never);
   await store.updateStatus("Node", { ...node, status: { conditions: [{ type: "Ready", status: "True", reason: "Probed", message: "simulated", lastTransitionTime: "2026-01-01T00:00:00Z" }], providers: [{ name: "docker", usable: true, version: "sim" }] } } as never);
 }

@@ -17,7 +17,7 @@ const node = (name: string, spec: object = {}, more: { readonly ready?: "True" |
   });
 const workspace = (spec: object = {}, name = "dev", nodeName?: string): Workspace => storedObject("Workspace", name, { provider: "docker", image: "busybox", ...spec }, nodeName === undefined ? {} : { status: { nodeName } });
 const refusal = (wish: Workspace, nodes: readonly Node[], placed: readonly Workspace[] = []) => {
-  const answer = schedule(wish, nodes, placed);
+  const answer = schedule(wish, nodes, (nodeName) => placed.filter((each) => each.status?.nodeName === nodeName));
   return answer.kind === "placed" ? `placed on ${answer.nodeName}` : answer.message;
 };
 

@@ -12,6 +12,9 @@ export interface TransportPlace {
   close(): Promise<void>;
 }
 
+/** States one case. */
+export type TransportTest = (what: string, body: (place: TransportPlace) => Promise<void>) => void;
+
 /** Pids of processes with this in their environment. */
 export function marked(mark: string): number[] {
   return readdirSync("/proc")

@@ -4,7 +4,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { TransportError } from "../../../src/transports/transport.ts";
-import type { TransportTest } from "./suite.ts";
+import type { TransportTest } from "./place.ts";
 
 const timeoutMs = 20_000;
 const sha = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
@@ -50,7 +50,7 @@ export function commandCases(test: TransportTest): void {
   });
   test("add to the environment, and show it on no command line", async ({ transport }) => {
     const env = { SECRET: "hush-8314 it's $HOME\nand more", EMPTY: "" };
-    const script = 'printf "%s|%s|" "$SECRET" "${EMPTY-unset}"; test -n "$PATH" && printf path; cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " " | grep -c "hush-8""314"; exit 0';
+    const script = 'printf "%s|%s|" "$SECRET" "${EMPTY-unset}"; test -n "$PATH" && printf path; cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " " | grep -c "[h]ush-8314"; exit 0';
     assert.equal((await transport.run(["sh", "-c", script], { env, timeoutMs })).stdout, `${env.SECRET}||path0\n`);
   });
   test("say what cannot be started, and that it never ran", async ({ transport, directory }) => {

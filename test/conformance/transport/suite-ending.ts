@@ -3,8 +3,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { TransportError } from "../../../src/transports/transport.ts";
-import { gone, marked, started } from "./place.ts";
-import type { TransportTest } from "./suite.ts";
+import { gone, marked, started, type TransportTest } from "./place.ts";
 
 /** A command with a child in the background and one before it, none of which listens to SIGTERM. */
 const stubborn = ["sh", "-c", "trap '' TERM HUP; sleep 1000 & sleep 1000; sleep 1000"];

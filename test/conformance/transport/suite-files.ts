@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TransportError } from "../../../src/transports/transport.ts";
-import type { TransportTest } from "./suite.ts";
+import type { TransportTest } from "./place.ts";
 
 const failsWith = (code: string, path: string) => (error: unknown) => error instanceof TransportError && (error.cause as { code?: string } | undefined)?.code === code && error.message.includes(path);
 const modeOf = (path: string) => statSync(path).mode & 0o7777;

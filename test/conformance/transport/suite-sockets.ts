@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { TransportError, type DialTarget } from "../../../src/transports/transport.ts";
 import { eventually } from "../../harness/eventually.ts";
-import type { TransportTest } from "./suite.ts";
+import type { TransportTest } from "./place.ts";
 
 const signal = () => AbortSignal.timeout(10_000);
 const sha = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");

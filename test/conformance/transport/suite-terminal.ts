@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { ExecStream } from "../../../src/transports/transport.ts";
 import { eventually } from "../../harness/eventually.ts";
-import { gone, started } from "./place.ts";
-import type { TransportTest } from "./suite.ts";
+import { gone, started, type TransportTest } from "./place.ts";
 
 const tty = { columns: 91, rows: 33 };
 

@@ -1,13 +1,10 @@
 import { after, before, describe, it } from "node:test";
-import type { TransportPlace } from "./place.ts";
+import type { TransportPlace, TransportTest } from "./place.ts";
 import { commandCases } from "./suite-commands.ts";
 import { endingCases } from "./suite-ending.ts";
 import { fileCases } from "./suite-files.ts";
 import { socketCases } from "./suite-sockets.ts";
 import { terminalCases } from "./suite-terminal.ts";
-
-/** States one case. */
-export type TransportTest = (what: string, body: (place: TransportPlace) => Promise<void>) => void;
 
 /** The words of transport.ts as cases; every transport is held to them. */
 export function transportConformance(name: string, make: () => Promise<TransportPlace>): void {
