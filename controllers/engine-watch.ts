@@ -3,6 +3,7 @@ import { messageOf } from "../src/base/errors.ts";
 import { keyOf, type Key } from "../src/base/keys.ts";
 import type { Logger } from "../src/base/log.ts";
 import type { Node } from "../src/api/node.ts";
+import type { Workspace } from "../src/api/workspace.ts";
 import type { Instance, Provider } from "../src/providers/provider.ts";
 import type { Lister } from "../src/runtime/lister.ts";
 import type { EventRecorder } from "../src/runtime/recorder.ts";
@@ -16,7 +17,7 @@ export interface EngineWatchParts {
   readonly cluster: string;
   readonly store: Pick<Store, "list">;
   readonly nodes: Lister<"Node">;
-  /** With the index "uid". */
+  /** With the indexes "uid" and "node". */
   readonly workspaces: Lister<"Workspace">;
   readonly machines: Machines;
   readonly orphans: Pick<FoundOrphans, "found">;
@@ -78,6 +79,10 @@ function wakeByUid(parts: EngineWatchParts, uid: string): void {
   for (const workspace of parts.workspaces.byIndex("uid", uid)) parts.wake(keyOf(workspace));
 }
 
+function placedOn({ workspaces }: EngineWatchParts, nodeName: string, provider: Provider): readonly Workspace[] {
+  return workspaces.byIndex("node", nodeName).filter(({ spec }) => spec.provider === provider.name);
+}
+
 async function eventLoop(parts: EngineWatchParts, provider: Provider, signal: AbortSignal): Promise<void> {
   if (provider.events === undefined) return;
   const prefix = `vendetta-${parts.cluster}-`;
@@ -99,11 +104,13 @@ async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Pro
     const listed = await list(parts, provider, signal);
     if (listed === undefined) {
       // Whoever believed this engine to be well should look for itself; nothing is concluded from silence (INV-5).
-      if (!failing) for (const workspace of parts.workspaces.list()) if (workspace.status?.nodeName === nodeName && workspace.spec.provider === provider.name) parts.wake(keyOf(workspace));
+      if (!failing) for (const workspace of placedOn(parts, nodeName, provider)) parts.wake(keyOf(workspace));
       failing = true;
     } else {
       const now = new Map(listed.map((instance) => [instance.owner.uid, `${instance.id} ${instance.state} ${instance.startId} ${instance.specHash}`]));
-      for (const uid of new Set([...now.keys(), ...(known?.keys() ?? [])])) if (failing || now.get(uid) !== known?.get(uid)) wakeByUid(parts, uid);
+      // After a silence everybody is looked at: an instance that went meanwhile is in no list, the first one after it included.
+      const before = failing || known === undefined ? placedOn(parts, nodeName, provider).map(({ metadata }) => metadata.uid) : known.keys();
+      for (const uid of new Set([...now.keys(), ...before])) if (failing || now.get(uid) !== known?.get(uid) || !now.has(uid)) wakeByUid(parts, uid);
       known = now;
       failing = false;
       orphansSince = await lookForOrphans(parts, nodeName, provider, listed, orphansSince, signal);
