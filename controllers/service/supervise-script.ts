@@ -17,7 +17,8 @@ const leftoverGraceWhenStoppingSeconds = 600;
  *
  * The shell that reads this ends (is killed, with its own consent) as soon as the pid is on record; what goes on are its two
  * pipeline halves, the supervisor and the logger. That is how they get away from the control shell: a job begun with `&`
- * ignores SIGINT and SIGQUIT for ever, in all its descendants, and a POSIX shell cannot undo it.
+ * ignores SIGINT and SIGQUIT for ever, in all its descendants, and a POSIX shell cannot undo it. The logger does the
+ * killing, when an empty line comes through its pipe: a shell that has not begun its logger yet would take the log along.
  */
 export const superviseScript = `${scriptLibrary}
 v_run=$1 v_service=$2 v_number=$3 v_umask=$4 v_boot=$5 v_setsid=$6
@@ -33,7 +34,8 @@ v_become() {
   set -C
   printf '%s %s %s %s\\n' "$v_pid" "$v_start" "$v_boot" "$v_supervisor" 2>/dev/null >"$v_dir/pid" || exit 125
   set +C
-  kill -KILL $$
+  # The logger's word that the pid is on record.
+  echo
   umask "$v_umask"
   exec 2>&1
   eval "$v_command"
@@ -114,6 +116,9 @@ v_supervise() {
 # A log that cannot be written (disk full, directory gone) loses lines and never blocks or ends the command.
 v_logger() {
   trap '' HUP INT TERM
+  # A shell reads a pipe byte by byte here, so what the command says at once is still there for dd. No line: given up.
+  read -r v_ready || exit
+  kill -KILL $$
   while :; do
     v_counts=$(LC_ALL=C dd bs=${logReadBytes} count=${logReadsPerRound} 2>&1 >>"$v_dir/log") ||
       v_counts=$(LC_ALL=C dd bs=${logReadBytes} count=${logReadsPerRound} 2>&1 >/dev/null)
