@@ -1,8 +1,10 @@
 import { Hono } from "hono";
 import { timeoutSignal, TimeoutError, type Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
+import { kindNames, kinds } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
+import { resourceOf } from "./api-resource.ts";
 import type { AppEnv, RequestContext } from "./app-env.ts";
 import { addDiscovery } from "./discovery.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
@@ -40,7 +42,7 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
     await within(clock, answerMsMax, next());
   });
   addHealth(app, health);
-  addDiscovery(app, version);
+  addDiscovery(app, version, kindNames.map((name) => resourceOf(kinds[name])));
   addCommandPaths(app);
   addServiceLog(app, { store, clock, logs });
   addResources(app, { store, clock, log });

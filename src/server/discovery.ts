@@ -1,16 +1,16 @@
 import type { Hono } from "hono";
-import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
+import { apiVersionOf } from "../api/kind.ts";
 import { groupPath } from "../api/paths.ts";
-import { kindNames, kinds } from "../api/registry.ts";
 import { groupDiscoveryOffer, negotiate } from "./accept.ts";
+import type { ApiResource } from "./api-resource.ts";
 import type { AppEnv } from "./app-env.ts";
 import { jsonResponse } from "./status-response.ts";
 
 /** Version of Kubernetes whose API shape this follows; clients compare it with their own. */
 const kubernetesVersion = { major: "1", minor: "32", patch: "0" };
 
-/** What clients ask first: which groups, versions and kinds there are, classic and aggregated. */
-export function addDiscovery(app: Hono<AppEnv>, version: string): void {
+/** What clients ask first: which groups, versions and kinds there are, classic and aggregated. Groups come in the order of `resources`. */
+export function addDiscovery(app: Hono<AppEnv>, version: string, resources: readonly ApiResource[]): void {
   const { major, minor, patch } = kubernetesVersion;
   const versionInfo = {
     major,
@@ -25,68 +25,66 @@ export function addDiscovery(app: Hono<AppEnv>, version: string): void {
   };
   app.get("/version", () => jsonResponse(versionInfo));
 
-  const all = kindNames.map((name): KindDefinition<never> => kinds[name]);
-  const versions = [...new Map(all.map((kind) => [groupPath(kind), { group: kind.group, version: kind.version }])).values()];
-  const kindsOf = (of: { group: string; version: string }) => all.filter((kind) => kind.group === of.group && kind.version === of.version);
-  const named = versions.filter((each) => each.group !== "");
+  const versions = [...new Map(resources.map((each) => [groupPath(each), { group: each.group, version: each.version }])).values()];
+  const resourcesOf = (of: GroupVersion) => resources.filter((each) => each.group === of.group && each.version === of.version);
+  const named = [...new Set(versions.map((each) => each.group))].filter((group) => group !== "").map((group) => versions.filter((each) => each.group === group));
 
   app.get("/api", (c) => {
     const { as, version } = negotiate(c.req.header("accept") ?? null, [groupDiscoveryOffer]);
-    if (as !== undefined) return aggregated(versions.filter((each) => each.group === ""), kindsOf, version!);
+    if (as !== undefined) return aggregated([versions.filter((each) => each.group === "")], resourcesOf, version!);
     return jsonResponse({ kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] });
   });
   app.get("/apis", (c) => {
     const { as, version } = negotiate(c.req.header("accept") ?? null, [groupDiscoveryOffer]);
-    if (as !== undefined) return aggregated(named, kindsOf, version!);
-    return jsonResponse({ kind: "APIGroupList", apiVersion: "v1", groups: named.map((each) => groupOf(each)) });
+    if (as !== undefined) return aggregated(named, resourcesOf, version!);
+    return jsonResponse({ kind: "APIGroupList", apiVersion: "v1", groups: named.map(groupOf) });
   });
+  for (const group of named) app.get(`/apis/${group[0]!.group}`, () => jsonResponse({ kind: "APIGroup", apiVersion: "v1", ...groupOf(group) }));
   for (const each of versions) {
-    if (each.group !== "") app.get(`/apis/${each.group}`, () => jsonResponse({ kind: "APIGroup", apiVersion: "v1", ...groupOf(each) }));
-    app.get(groupPath(each), () => jsonResponse({ kind: "APIResourceList", apiVersion: "v1", groupVersion: apiVersionOf(each), resources: kindsOf(each).flatMap(resourcesOf) }));
+    app.get(groupPath(each), () => jsonResponse({ kind: "APIResourceList", apiVersion: "v1", groupVersion: apiVersionOf(each), resources: resourcesOf(each).flatMap(classic) }));
   }
 }
 
-const verbs = ["create", "delete", "get", "list", "patch", "update", "watch"];
-const statusVerbs = ["get", "patch", "update"];
-
-function groupOf({ group, version }: { readonly group: string; readonly version: string }) {
-  const groupVersion = { groupVersion: `${group}/${version}`, version };
-  return { name: group, versions: [groupVersion], preferredVersion: groupVersion };
+interface GroupVersion {
+  readonly group: string;
+  readonly version: string;
 }
 
-/** metav1.APIResource entries of a kind and its status. */
-function resourcesOf(kind: KindDefinition<never>): readonly object[] {
-  const namespaced = kind.scope === "Namespaced";
-  const main = {
-    name: kind.plural,
-    singularName: kind.singular,
-    namespaced,
-    kind: kind.kind,
-    verbs,
-    ...(kind.shortNames.length === 0 ? {} : { shortNames: kind.shortNames }),
-    ...(kind.categories.length === 0 ? {} : { categories: kind.categories }),
-  };
-  return kind.statusSchema === undefined ? [main] : [main, { name: `${kind.plural}/status`, singularName: "", namespaced, kind: kind.kind, verbs: statusVerbs }];
+/** The versions of one group; the first is the one that is preferred. */
+function groupOf(versions: readonly GroupVersion[]) {
+  const all = versions.map(({ group, version }) => ({ groupVersion: `${group}/${version}`, version }));
+  return { name: versions[0]!.group, versions: all, preferredVersion: all[0] };
+}
+
+const namesOf = ({ shortNames, categories }: ApiResource) => ({ ...(shortNames.length === 0 ? {} : { shortNames }), ...(categories.length === 0 ? {} : { categories }) });
+
+/** metav1.APIResource entries of a resource and of what is below it. */
+function classic(resource: ApiResource): readonly object[] {
+  const namespaced = resource.scope === "Namespaced";
+  const main = { name: resource.plural, singularName: resource.singular, namespaced, kind: resource.kind, verbs: resource.verbs, ...namesOf(resource) };
+  return [main, ...resource.subresources.map(({ name, responseKind: { group, version, kind }, verbs }) => {
+    const foreign = group === resource.group && version === resource.version ? {} : { group, version };
+    return { name: `${resource.plural}/${name}`, singularName: "", namespaced, ...foreign, kind, verbs };
+  })];
 }
 
 /** apidiscovery.k8s.io APIGroupDiscoveryList. */
-function aggregated(of: readonly { readonly group: string; readonly version: string }[], kindsOf: (of: { group: string; version: string }) => readonly KindDefinition<never>[], version: string): Response {
-  const items = of.map((each) => ({
-    metadata: { name: each.group, creationTimestamp: null },
-    versions: [{
+function aggregated(groups: readonly (readonly GroupVersion[])[], resourcesOf: (of: GroupVersion) => readonly ApiResource[], version: string): Response {
+  const items = groups.filter((group) => group.length > 0).map((group) => ({
+    metadata: { name: group[0]!.group, creationTimestamp: null },
+    versions: group.map((each) => ({
       version: each.version,
       freshness: "Current",
-      resources: kindsOf(each).map((kind) => ({
-        resource: kind.plural,
-        responseKind: { group: kind.group, version: kind.version, kind: kind.kind },
-        scope: kind.scope,
-        singularResource: kind.singular,
-        verbs,
-        ...(kind.shortNames.length === 0 ? {} : { shortNames: kind.shortNames }),
-        ...(kind.categories.length === 0 ? {} : { categories: kind.categories }),
-        ...(kind.statusSchema === undefined ? {} : { subresources: [{ subresource: "status", responseKind: { group: kind.group, version: kind.version, kind: kind.kind }, verbs: statusVerbs }] }),
+      resources: resourcesOf(each).map((resource) => ({
+        resource: resource.plural,
+        responseKind: { group: resource.group, version: resource.version, kind: resource.kind },
+        scope: resource.scope,
+        singularResource: resource.singular,
+        verbs: resource.verbs,
+        ...namesOf(resource),
+        ...(resource.subresources.length === 0 ? {} : { subresources: resource.subresources.map(({ name, responseKind, verbs }) => ({ subresource: name, responseKind, verbs })) }),
       })),
-    }],
+    })),
   }));
   return jsonResponse({ kind: "APIGroupDiscoveryList", apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items }, 200, {
     "content-type": `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,

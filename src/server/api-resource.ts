@@ -1,0 +1,48 @@
+import type { KindDefinition } from "../api/kind.ts";
+
+export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
+
+/** Which kind a path speaks: group ("" for core), version and kind. */
+export interface ResponseKind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+}
+
+/** A path below an object, such as `status` or `log`. */
+export interface ApiSubresource {
+  readonly name: string;
+  readonly responseKind: ResponseKind;
+  readonly verbs: readonly Verb[];
+}
+
+/**
+ * A resource as discovery tells of it: most are stored kinds, some (reviews, metrics) are answered without being stored.
+ * Whoever adds paths to the app adds their resources to the list that `addDiscovery` is given, and nothing else.
+ */
+export interface ApiResource extends ResponseKind {
+  readonly plural: string;
+  readonly singular: string;
+  readonly scope: "Cluster" | "Namespaced";
+  readonly verbs: readonly Verb[];
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly subresources: readonly ApiSubresource[];
+}
+
+const storedVerbs: readonly Verb[] = ["create", "delete", "get", "list", "patch", "update", "watch"];
+
+/** What discovery tells of a stored kind. */
+export function resourceOf(kind: KindDefinition<never>): ApiResource {
+  const responseKind = { group: kind.group, version: kind.version, kind: kind.kind };
+  return {
+    ...responseKind,
+    plural: kind.plural,
+    singular: kind.singular,
+    scope: kind.scope,
+    verbs: storedVerbs,
+    shortNames: kind.shortNames,
+    categories: kind.categories,
+    subresources: kind.statusSchema === undefined ? [] : [{ name: "status", responseKind, verbs: ["get", "patch", "update"] }],
+  };
+}
