@@ -7,8 +7,6 @@ export interface DockerApi {
   volumes(filters: Record<string, string[]>): Promise<unknown[]>;
   /** Runs a command in a container; its stdout. @throws when it ends with another code than 0 */
   exec(id: string, command: string[]): Promise<string>;
-  /** A command whose output is read while it runs. */
-  follow(id: string, command: string[]): { readonly started: Promise<void>; lines(): string[] };
   remove(id: string): Promise<void>;
   /** Everything the engine says happened while `during` ran. */
   events(during: () => Promise<void>): Promise<{ readonly Type: string; readonly Action: string }[]>;
@@ -16,36 +14,22 @@ export interface DockerApi {
 
 export function dockerApi(socketPath: string): DockerApi {
   const docker = new Docker({ socketPath });
-  const start = async (id: string, command: string[]) => {
-    const exec = await docker.getContainer(id).exec({ Cmd: command, AttachStdout: true, AttachStderr: true });
-    const stream = await exec.start({});
-    const stdout = new PassThrough();
-    const stderr = new PassThrough();
-    docker.modem.demuxStream(stream, stdout, stderr);
-    const text = { stdout: "", stderr: "" };
-    stdout.setEncoding("utf8").on("data", (chunk: string) => (text.stdout += chunk));
-    stderr.setEncoding("utf8").on("data", (chunk: string) => (text.stderr += chunk));
-    const ended = new Promise<void>((resolve) => {
-      stream.on("end", resolve);
-      stream.on("close", resolve);
-      stream.on("error", () => resolve());
-    });
-    return { exec, text, ended };
-  };
   return {
     containers: (filters) => docker.listContainers({ all: true, filters }),
     volumes: async (filters) => (await docker.listVolumes({ filters })).Volumes ?? [],
     async exec(id, command) {
-      const { exec, text, ended } = await start(id, command);
-      await ended;
+      const exec = await docker.getContainer(id).exec({ Cmd: command, AttachStdout: true, AttachStderr: true });
+      const stream = await exec.start({});
+      const stdout = new PassThrough();
+      const stderr = new PassThrough();
+      docker.modem.demuxStream(stream, stdout, stderr);
+      const text = { stdout: "", stderr: "" };
+      stdout.setEncoding("utf8").on("data", (chunk: string) => (text.stdout += chunk));
+      stderr.setEncoding("utf8").on("data", (chunk: string) => (text.stderr += chunk));
+      await new Promise<void>((resolve) => stream.once("end", resolve).once("close", resolve).once("error", () => resolve()));
       const { ExitCode } = await exec.inspect();
       if (ExitCode !== 0) throw new Error(`${command.join(" ")} ended with ${ExitCode}: ${text.stderr}`);
       return text.stdout;
-    },
-    follow(id, command) {
-      const running = start(id, command);
-      let text = { stdout: "" };
-      return { started: running.then((each) => void (text = each.text)), lines: () => text.stdout.split("\n").filter((line) => line !== "") };
     },
     remove: (id) => docker.getContainer(id).remove({ force: true, v: true }) as Promise<void>,
     async events(during) {
