@@ -9,7 +9,7 @@ import type { Node } from "../../src/api/node.ts";
 import { portsOf, type Service } from "../../src/api/service.ts";
 import { isNotFound } from "../../src/api/status-error.ts";
 import type { Workspace, WorkspacePort, WorkspaceStatus } from "../../src/api/workspace.ts";
-import { instanceId, ProviderError, type Instance, type Provider } from "../../src/providers/provider.ts";
+import { instanceId, ProviderError, type Instance, type Progress, type Provider } from "../../src/providers/provider.ts";
 import type { Lister } from "../../src/runtime/lister.ts";
 import { requeue, settled, type Outcome, type Reconciler } from "../../src/runtime/reconciler.ts";
 import type { EventRecorder } from "../../src/runtime/recorder.ts";
@@ -295,7 +295,7 @@ class Pass {
 
   /** Creation may take minutes (an image): it is given up at once when the Workspace is changed or deleted meanwhile. */
   async #create(provider: Provider, signal: AbortSignal): Promise<void> {
-    const { clock, cluster, workspaces } = this.#parts;
+    const { clock, cluster, workspaces, recorder } = this.#parts;
     const started = this.#stored;
     const interrupt = new AbortController();
     let check: Disposable;
@@ -309,8 +309,9 @@ class Pass {
     arm();
     let toldAt = clock.monotonic();
     let telling: Promise<void> = Promise.resolve();
-    const progress = (message: string) => {
-      if (clock.monotonic() - toldAt < progressIntervalMs) return;
+    const progress: Progress = (message, milestone) => {
+      if (milestone !== undefined) recorder.event(started, "Normal", milestone, message);
+      if (milestone === undefined && clock.monotonic() - toldAt < progressIntervalMs) return;
       toldAt = clock.monotonic();
       // Progress is only told. A write that fails here means that the Workspace changed, which the interrupt sees as well.
       telling = telling.then(() => this.#write({}, { type: "Ready", status: "False", reason: "Creating", message })).catch(() => {});

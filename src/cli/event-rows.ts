@@ -6,8 +6,9 @@ export function eventTime(event: Event): string {
   return event.lastTimestamp ?? event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
 }
 
+/** Oldest first. Events tell whole seconds: within one, the order in which they were written is that in which they happened. */
 export function byTime(events: readonly Event[]): readonly Event[] {
-  return [...events].sort((a, b) => Date.parse(eventTime(a)) - Date.parse(eventTime(b)));
+  return [...events].sort((a, b) => Date.parse(eventTime(a)) - Date.parse(eventTime(b)) || Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion));
 }
 
 export interface EventColumns {

@@ -117,8 +117,8 @@ export interface InstanceExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Told while `create` works; `message` is for people ("pulling node:20: 34 of 78 MiB"). */
-export type Progress = (message: string) => void;
+/** Told while `create` works; `message` is for people ("pulling node:20: 34 of 78 MiB"). A milestone is worth an event, and is told once. */
+export type Progress = (message: string, milestone?: "Pulling" | "Pulled") => void;
 
 /**
  * One engine on one node. Speaks of instances and has never heard of a Workspace.

@@ -9,7 +9,7 @@ import { instanceFromInspect, instanceFromList, ownerOf } from "./container-inst
 import { callEngine, createDockerClient, statusOf } from "./docker-client.ts";
 import { containerEvents } from "./docker-events.ts";
 import { execInContainer } from "./docker-exec.ts";
-import { pullImage } from "./docker-pull.ts";
+import { pullImage, type PullParts } from "./docker-pull.ts";
 
 export interface DockerProviderParts {
   readonly transport: Transport;
@@ -45,7 +45,7 @@ export function createDockerProvider({ transport, clock, socketPath }: DockerPro
       const found = await call(signal, () => docker.listContainers({ all: true, filters: { label: [`${labels.cluster}=${cluster}`] }, abortSignal: signal }));
       return found.map(instanceFromList).filter((each) => each !== undefined);
     },
-    create: (spec, progress, signal) => create(docker, socketPath, spec, progress, signal),
+    create: (spec, progress, signal) => create({ docker, socketPath, clock }, spec, progress, signal),
     async start(id, signal) {
       // 304: it runs already.
       await call(signal, () => tolerate([304], () => docker.getContainer(id).start({ abortSignal: signal })));
@@ -83,13 +83,14 @@ async function probe(docker: Docker, socketPath: string, signal: AbortSignal): P
 }
 
 /** An instance of that owner is taken as it is (INV-3); a stranger's container of that name is left alone (INV-4). */
-async function create(docker: Docker, socketPath: string, spec: InstanceSpec, progress: Progress, signal: AbortSignal): Promise<void> {
+async function create({ docker, socketPath, clock }: PullParts, spec: InstanceSpec, progress: Progress, signal: AbortSignal): Promise<void> {
   const call = <T>(ask: () => Promise<T>) => callEngine(socketPath, signal, ask);
   const id = instanceId(spec.owner);
   for (const mount of spec.mounts) {
     if (mount.kind === "volume") await call(() => docker.createVolume({ Name: volumeName(spec, mount), Labels: ownerLabels(spec.owner), abortSignal: signal }));
   }
-  if (spec.imagePullPolicy === "Always") await pullImage(docker, socketPath, spec.image, progress, signal);
+  const pull = () => pullImage({ docker, socketPath, clock }, spec.image, progress, signal);
+  if (spec.imagePullPolicy === "Always") await pull();
   // Asking for the container first saves a look at the image each time it is there.
   const make = () => call(() => docker.createContainer({ ...containerConfig(spec), abortSignal: signal }));
   try {
@@ -99,7 +100,7 @@ async function create(docker: Docker, socketPath: string, spec: InstanceSpec, pr
     if (status === 409 && /already in use by container/.test((error as Error).message)) return adopt(docker, socketPath, id, spec, signal);
     if (!(status === 404 && /no such image/i.test((error as Error).message))) throw error;
     if (spec.imagePullPolicy === "Never") throw new ProviderError("ImageNotFound", `image ${spec.image} is not on the node, and imagePullPolicy Never forbids fetching it; build or load it there`, true, { cause: error });
-    await pullImage(docker, socketPath, spec.image, progress, signal);
+    await pull();
     await make();
   }
 }

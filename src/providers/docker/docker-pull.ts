@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import type { Clock } from "../../base/clock.ts";
 import { ProviderError, type Progress } from "../provider.ts";
 import { callEngine } from "./docker-client.ts";
 
@@ -9,9 +10,18 @@ interface PullEvent {
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
 }
 
-/** Fetches an image. @throws ProviderError ImageNotFound or ImagePullFailed, with the registry's own words and the next step */
-export async function pullImage(docker: Docker, socketPath: string, image: string, progress: Progress, signal: AbortSignal): Promise<void> {
-  progress(`pulling ${image}`);
+export interface PullParts {
+  readonly docker: Docker;
+  readonly socketPath: string;
+  readonly clock: Clock;
+}
+
+const toMebibytes = (bytes: number) => Math.round(bytes / 2 ** 20);
+
+/** Fetches an image, telling of its begin and its end, and in between how far it has come. @throws ProviderError ImageNotFound or ImagePullFailed, with the registry's own words and the next step */
+export async function pullImage({ docker, socketPath, clock }: PullParts, image: string, progress: Progress, signal: AbortSignal): Promise<void> {
+  progress(`pulling ${image}`, "Pulling");
+  const begun = clock.monotonic();
   let stream: NodeJS.ReadableStream;
   try {
     stream = await callEngine(socketPath, signal, () => docker.pull(withTag(image), { abortSignal: signal }) as Promise<NodeJS.ReadableStream>);
@@ -20,6 +30,7 @@ export async function pullImage(docker: Docker, socketPath: string, image: strin
     throw pullError(image, error instanceof Error ? error.message : String(error), error);
   }
   const layers = new Map<string, { readonly current: number; readonly total: number }>();
+  const sum = (part: "current" | "total") => [...layers.values()].reduce((all, layer) => all + layer[part], 0);
   const cancel = () => (stream as unknown as { destroy(): void }).destroy();
   signal.addEventListener("abort", cancel, { once: true });
   try {
@@ -31,8 +42,7 @@ export async function pullImage(docker: Docker, socketPath: string, image: strin
           const { current, total } = event.progressDetail ?? {};
           if (event.id === undefined || current === undefined || total === undefined || event.status !== "Downloading") return;
           layers.set(event.id, { current, total });
-          const sum = (part: "current" | "total") => Math.round([...layers.values()].reduce((all, layer) => all + layer[part], 0) / 2 ** 20);
-          progress(`pulling ${image}: ${sum("current")} of ${sum("total")} MiB`);
+          progress(`pulling ${image}: ${toMebibytes(sum("current"))} of ${toMebibytes(sum("total"))} MiB`);
         },
       );
       stream.once("close", () => signal.aborted && reject(signal.reason as Error));
@@ -43,6 +53,8 @@ export async function pullImage(docker: Docker, socketPath: string, image: strin
   } finally {
     signal.removeEventListener("abort", cancel);
   }
+  const fetched = layers.size === 0 ? "" : `, ${toMebibytes(sum("total"))} MiB fetched`;
+  progress(`pulled ${image} in ${((clock.monotonic() - begun) / 1000).toFixed(1)} s${fetched}`, "Pulled");
 }
 
 /** Without a tag the engine would fetch every one there is. */
