@@ -4,7 +4,7 @@ import { keyOf, type Key } from "../src/base/keys.ts";
 import type { Logger } from "../src/base/log.ts";
 import type { Node } from "../src/api/node.ts";
 import type { Workspace } from "../src/api/workspace.ts";
-import type { Instance, Provider } from "../src/providers/provider.ts";
+import { instanceId, type Instance, type Provider } from "../src/providers/provider.ts";
 import type { Lister } from "../src/runtime/lister.ts";
 import type { EventRecorder } from "../src/runtime/recorder.ts";
 import type { Runnable } from "../src/runtime/runnable.ts";
@@ -133,7 +133,7 @@ async function list(parts: EngineWatchParts, provider: Provider, signal: AbortSi
 async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, listed: readonly Instance[], since: ReadonlyMap<string, number>, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
   const { clock, log, recorder, store } = parts;
   // Asked only when the cache knows no owner: the store itself decides.
-  if (listed.every((instance) => parts.workspaces.byIndex("uid", instance.owner.uid).length > 0)) {
+  if (listed.every((instance) => instance.id === instanceId(instance.owner) && parts.workspaces.byIndex("uid", instance.owner.uid).length > 0)) {
     parts.orphans.found(nodeName, provider.name, []);
     return new Map();
   }
@@ -144,10 +144,10 @@ async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provide
     try {
       using bound = timeoutSignal(clock, listTimeoutMs, `removing ${instance.id}`, signal);
       // Volumes stay: whoever lost the Workspace object may still want what it kept.
-      await provider.destroy(instance.id, { volumes: false }, bound.signal);
+      await provider.destroy(instance.id, { volumes: false, owner: instance.owner }, bound.signal);
       gone.add(instance.id);
       const node = parts.nodes.get({ name: nodeName });
-      if (node !== undefined) recorder.event(node, "Warning", "OrphanRemoved", `removed ${instance.id} of Workspace "${instance.owner.namespace}/${instance.owner.name}", which no longer exists`);
+      if (node !== undefined) recorder.event(node, "Warning", "OrphanRemoved", `removed ${instance.id}, made for Workspace "${instance.owner.namespace}/${instance.owner.name}", ${owned.has(instance.owner.uid) ? "whose instance has another name" : "which no longer exists"}`);
     } catch (error) {
       if (signal.aborted) throw error;
       log.warn("cannot remove an orphan", { instance: instance.id, error: messageOf(error) });

@@ -1,4 +1,4 @@
-import type { Instance } from "../../src/providers/provider.ts";
+import { instanceId, type Instance } from "../../src/providers/provider.ts";
 
 /** An instance nobody owns is left alone this long: its Workspace may have been made a moment after the listing. */
 export const orphanGraceMs = 30_000;
@@ -11,14 +11,15 @@ export interface OrphanPlan {
 }
 
 /**
- * Which instances of our cluster have no Workspace. Pure. `listed` must be a listing that succeeded (INV-5), and `owned`
+ * Which instances of our cluster have no Workspace, or are not the one that their Workspace's loop looks after (somebody gave
+ * it another name, INV-3). Pure. `listed` must be a listing that succeeded (INV-5), and `owned`
  * the uids of all Workspaces in the store, read after it: an owner younger than the listing is then no stranger.
  */
 export function planOrphans(listed: readonly Instance[], owned: ReadonlySet<string>, since: ReadonlyMap<string, number>, nowMs: number): OrphanPlan {
   const next = new Map<string, number>();
   const remove: Instance[] = [];
   for (const instance of listed) {
-    if (owned.has(instance.owner.uid)) continue;
+    if (owned.has(instance.owner.uid) && instance.id === instanceId(instance.owner)) continue;
     const first = since.get(instance.id) ?? nowMs;
     next.set(instance.id, first);
     if (nowMs - first >= orphanGraceMs) remove.push(instance);

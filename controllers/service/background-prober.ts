@@ -3,12 +3,15 @@ import type { Duplex } from "node:stream";
 import { sleep, timeoutSignal, TimeoutError, type Clock } from "../../src/base/clock.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import type { Logger } from "../../src/base/log.ts";
+import type { HealthCheck } from "../../src/api/service.ts";
 import type { Health, ProbeSpec, Prober } from "./prober.ts";
 
 /** Until the first success a service is asked this often at first, then ever more slowly up to its interval: start-up should not wait for a long interval. */
 const eagerIntervalMs = 50;
 /** Output of an exec check kept for its message. */
 const outputBytesMax = 2048;
+
+const stays: Health = { state: "healthy", message: "its process runs" };
 
 interface Watch {
   readonly run: string;
@@ -24,13 +27,19 @@ export function createBackgroundProber({ clock, log }: { readonly clock: Clock; 
 
   const loop = async (uid: string, spec: ProbeSpec, watch: { health: Health }, signal: AbortSignal) => {
     const { check } = spec;
-    if ("kind" in check) return;
+    if ("kind" in check) {
+      if (watch.health.state === "healthy") return;
+      await sleep(clock, check.settleMs, signal);
+      watch.health = stays;
+      for (const listener of listeners) listener(uid);
+      return;
+    }
     const startMs = clock.monotonic();
     const intervalMs = check.intervalSeconds * 1000;
     let delayMs = eagerIntervalMs;
     let failures = 0;
     while (!signal.aborted) {
-      const verdict = await checkOnce(clock, spec, check.timeoutSeconds * 1000, signal);
+      const verdict = await checkOnce(clock, spec, check, signal);
       if (signal.aborted) return;
       let next: Health;
       if (verdict.ok) {
@@ -61,7 +70,7 @@ export function createBackgroundProber({ clock, log }: { readonly clock: Clock; 
       const known = watches.get(uid);
       if (known?.run === spec.run) return known.health;
       unwatch(uid);
-      const health: Health = "kind" in spec.check ? { state: "healthy", message: "its process runs" } : { state: "pending", message: "not checked yet" };
+      const health: Health = !("kind" in spec.check) ? { state: "pending", message: "not checked yet" } : spec.check.settleMs === 0 ? stays : { state: "pending", message: "it runs; healthy once it has stayed up for a moment" };
       const abort = new AbortController();
       const watch = { run: spec.run, health, abort, done: Promise.resolve() };
       watch.done = loop(uid, spec, watch, abort.signal).catch((error: unknown) => {
@@ -84,11 +93,10 @@ export function createBackgroundProber({ clock, log }: { readonly clock: Clock; 
 type Verdict = { readonly ok: boolean; readonly message: string };
 
 /** One check; trouble of any kind is a failed check, with the words for people. */
-async function checkOnce(clock: Clock, spec: ProbeSpec, timeoutMs: number, parent: AbortSignal): Promise<Verdict> {
+async function checkOnce(clock: Clock, spec: ProbeSpec, check: HealthCheck, parent: AbortSignal): Promise<Verdict> {
+  const timeoutMs = check.timeoutSeconds * 1000;
   using bound = timeoutSignal(clock, timeoutMs, "the health check", parent);
-  const { check } = spec;
   try {
-    if ("kind" in check) return { ok: true, message: "its process runs" };
     if (check.exec) return await checkExec(spec, check.exec.command, bound.signal);
     const port = check.http?.port ?? check.tcp?.port ?? spec.defaultPort;
     if (port === undefined) return { ok: false, message: "the health check names no port" };

@@ -18,7 +18,7 @@ import type { Instances } from "../instances.ts";
 import type { Machines } from "../machines.ts";
 import { runEnvironment } from "./environment.ts";
 import { eventsBetween } from "./events.ts";
-import { goingDown, planService, serviceFinalizer, type ServiceObservation, type ServicePlan } from "./plan.ts";
+import { goingDown, planService, serviceFinalizer, settleMs, type ServiceObservation, type ServicePlan } from "./plan.ts";
 import type { Prober } from "./prober.ts";
 import type { Run, RunSpec, Supervisor, Supervisors } from "./supervisor.ts";
 
@@ -124,10 +124,13 @@ async function locate(parts: ServiceControllerParts, service: Service, signal: A
     return { workspace, provider, instance, supervisor, runs: { kind: "known", all: await supervisor.runs(signal) } };
   } catch (error) {
     if (signal.aborted) throw error;
-    // What was remembered may be wrong now: the next pass asks the engine.
+    // What was remembered may be wrong now: the engine itself tells whether there is anything to be asked.
     parts.instances.forget(instanceId);
-    if (error instanceof ProviderError && (error.reason === "NotRunning" || error.reason === "NotFound")) return { workspace, provider, runs: { kind: "none" } };
-    return { workspace, provider, runs: { kind: "unknown", message: messageOf(error) } };
+    const state = await parts.instances.inspect(provider, instanceId, signal).then((found) => found?.state ?? "gone", (failure: unknown) => failure);
+    if (signal.aborted) throw error;
+    if (state === "running" || state === "paused") return { workspace, provider, runs: { kind: "unknown", message: messageOf(error) } };
+    if (typeof state === "string") return { workspace, provider, runs: { kind: "none" } };
+    return { workspace, provider, runs: { kind: "unknown", message: messageOf(state) } };
   }
 }
 
@@ -164,9 +167,9 @@ function health(parts: ServiceControllerParts, service: Service, place: Place, r
     return { state: "pending", message: "does not run" };
   }
   const port = portsOf(service.spec)[0]?.port;
-  const check = service.spec.healthCheck ?? (port === undefined ? { kind: "running" as const } : { tcp: {}, intervalSeconds: 5, timeoutSeconds: 2, failureThreshold: 3, startPeriodSeconds: 30 });
+  const check = service.spec.healthCheck ?? (port === undefined ? { kind: "running" as const, settleMs: settleMs(run.startedAtSeconds * 1000, service.status?.failures ?? 0, parts.clock.now()) } : { tcp: {}, intervalSeconds: 5, timeoutSeconds: 2, failureThreshold: 3, startPeriodSeconds: 30 });
   return parts.prober.watch(uid, {
-    run: `${place.instance.startId}/${run.number}/${fingerprint(check)}`,
+    run: `${place.instance.startId}/${run.number}/${"kind" in check ? check.kind : fingerprint(check)}`,
     check, defaultPort: port, provider: place.provider, instanceId: place.instance.id, env: spec.env,
     workingDir: service.spec.workingDir ?? place.workspace?.spec.workingDir,
   });

@@ -62,7 +62,9 @@ export function planService(service: Service, seen: ServiceObservation): Service
   const ready = findCondition(workspace.status?.conditions, "Ready");
   if (ready?.status === "Unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "WorkspaceUnknown", message: `Workspace "${workspace.metadata.name}": ${ready.message}` });
   if (seen.runs.kind === "none") {
-    return keep(service, seen, { phase: "Waiting", reason: "WorkspaceNotReady", message: `waiting for Workspace "${workspace.metadata.name}" to run (it is ${workspace.status?.phase ?? "Pending"})` });
+    if (ready?.status !== "True") return keep(service, seen, { phase: "Waiting", reason: "WorkspaceNotReady", message: `waiting for Workspace "${workspace.metadata.name}" to run (it is ${workspace.status?.phase ?? "Pending"})` });
+    // Its own loop has not seen it yet, or saw it come back when we had just looked: nobody else may tell when the two agree.
+    return keep(service, seen, { phase: "Waiting", reason: "WorkspaceNotReady", message: `waiting for Workspace "${workspace.metadata.name}" to run again`, afterMs: unknownRetryMs });
   }
   const run = seen.runs.latest;
   if (run === undefined) return planStart(service, seen, lostRun(service, workspace));
@@ -121,7 +123,7 @@ function planExited(service: Service, seen: ServiceObservation, run: Run, state:
   if (seen.now < dueMs) {
     return keep(service, seen, {
       phase: "CrashLoopBackOff", reason: "CrashLoopBackOff",
-      message: `${message}; starting it again in ${Math.ceil((dueMs - seen.now) / 1000)} s (failed ${facts.failures} times in a row); see 'vendetta logs ${service.metadata.name}'`,
+      message: `${message}; starting it again ${restartDelayMs(facts.failures) / 1000} s after that (failed ${facts.failures} times in a row); see 'vendetta logs ${service.metadata.name}'`,
       facts: { ...facts, nextRestartTime: timestamp(dueMs) }, afterMs: dueMs - seen.now,
     });
   }
@@ -131,6 +133,19 @@ function planExited(service: Service, seen: ServiceObservation, run: Run, state:
 /** The first failure is answered at once; then 1, 2, 4 … 60 seconds. */
 export function restartDelayMs(failures: number): number {
   return failures <= 1 ? 0 : Math.min(restartDelayMsMax, 1000 * 2 ** (failures - 2));
+}
+
+const settleMsMin = 1000;
+const settleMsMax = 10_000;
+
+/**
+ * How much longer a process that no check asks must run before it counts as healthy: a second, or as long as was waited for
+ * this start when the ones before it failed. One that was there long before we looked has settled.
+ */
+export function settleMs(startedAtMs: number, failures: number, nowMs: number): number {
+  const needed = Math.min(settleMsMax, Math.max(settleMsMin, restartDelayMs(failures)));
+  // The instance counts whole seconds: what is on record may be up to one earlier than what was.
+  return nowMs - startedAtMs >= needed + 1000 ? 0 : needed;
 }
 
 interface StartReason {

@@ -13,7 +13,10 @@ export type Health =
 export interface ProbeSpec {
   /** Names the run: checks start over when it differs. */
   readonly run: string;
-  readonly check: HealthCheck | { readonly kind: "running" };
+  readonly check:
+    | HealthCheck
+    /** Its process runs, and has done so for `settleMs`: one that ends as soon as it is started was never healthy. */
+    | { readonly kind: "running"; readonly settleMs: number };
   /** The port used where the check names none. */
   readonly defaultPort: number | undefined;
   readonly provider: Provider;

@@ -53,6 +53,7 @@ export function planWorkspace(workspace: Workspace, seen: WorkspaceObservation):
     const message = `the instance cannot be used and is made anew: ${instance.problems.join("; ")}`;
     return outline(workspace, { phase: "Recreating", reason: "Broken", message, steps: [{ do: "announce", type: "Warning", reason: "Broken", message }, { do: "destroy", volumes: false }], lookAgain: true, acted: false, facts: cameBack(workspace) });
   }
+  if (instance.state === "paused") return planResume(workspace, instance);
   if (workspace.spec.state === "Stopped") return instance.state === "running" ? planStop(workspace, seen) : stopped(workspace, "stopped; its disk is kept");
   if (instance.specHash !== seen.specHash) return planRecreate(workspace, seen, instance);
   return instance.state === "running" ? running(workspace, instance) : planStart(workspace, instance);
@@ -86,6 +87,12 @@ function planStart(workspace: Workspace, instance: Instance): WorkspacePlan {
     phase: "Starting", reason: "Starting", message: "its instance is being started", steps, lookAgain: true, acted: false,
     facts: died ? cameBack(workspace) : noLongerRuns,
   });
+}
+
+/** Nothing in it has ended: its services are as they were once it goes on, also to be stopped in order. */
+function planResume(workspace: Workspace, instance: Instance): WorkspacePlan {
+  const message = `${instance.id} was paused without vendetta's doing; letting it go on`;
+  return outline(workspace, { phase: "Starting", reason: "Paused", message, steps: [{ do: "announce", type: "Warning", reason: "Paused", message }, { do: "start" }], lookAgain: true, acted: false });
 }
 
 function running(workspace: Workspace, instance: Instance): WorkspacePlan {

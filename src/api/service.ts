@@ -138,9 +138,13 @@ export const serviceKind: KindDefinition<Service> = {
   validate: validateService,
 };
 
-function validateService({ metadata, spec }: Service): readonly StatusCause[] {
+function validateService({ metadata, spec }: Service, old: Service | undefined): readonly StatusCause[] {
   const causes: StatusCause[] = [];
   const refuse = (field: string, message: string, reason = "FieldValueInvalid") => causes.push({ field, message, reason });
+  // Whoever applies a second "web" to the namespace means another one, and what runs in the old Workspace would be nobody's.
+  if (old !== undefined && spec.workspace !== old.spec.workspace) {
+    refuse("spec.workspace", `cannot be changed from "${old.spec.workspace}" to "${spec.workspace}": Service "${metadata.name}" of this namespace runs in Workspace "${old.spec.workspace}"; use another name or namespace, or delete it first`, "FieldValueForbidden");
+  }
   if (spec.port !== undefined && spec.ports.length > 0) refuse("spec.port", "must not be given together with ports", "FieldValueForbidden");
   spec.ports.forEach(({ name, port }, i) => {
     if (spec.ports.findIndex((other) => other.name === name) < i) refuse(`spec.ports[${i}].name`, `is named twice: ${name}`, "FieldValueDuplicate");

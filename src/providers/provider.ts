@@ -62,9 +62,9 @@ export interface Instance {
   readonly owner: InstanceOwner;
   readonly generation: number;
   readonly specHash: string;
-  /** `created`: made, never started. `broken`: cannot be used, see problems; destroy it. */
-  readonly state: "created" | "running" | "stopped" | "broken";
-  /** Differs each time the instance is started; undefined unless running. */
+  /** `created`: made, never started. `paused`: frozen by somebody; `start` lets it go on. `broken`: cannot be used, see problems; destroy it. */
+  readonly state: "created" | "running" | "paused" | "stopped" | "broken";
+  /** Differs each time the instance is started; undefined unless running or paused. */
   readonly startId: string | undefined;
   /** RFC 3339. */
   readonly startedAt: string | undefined;
@@ -117,6 +117,13 @@ export interface InstanceExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface DestroyOptions {
+  /** Also remove what was kept for its owner. */
+  readonly volumes: boolean;
+  /** Whose it is, when its id is not the one that this owner's instance should have: somebody renamed it. */
+  readonly owner?: InstanceOwner;
+}
+
 /** Told while `create` works; `message` is for people ("pulling node:20: 34 of 78 MiB"). A milestone is worth an event, and is told once. */
 export type Progress = (message: string, milestone?: "Pulling" | "Pulled") => void;
 
@@ -142,7 +149,7 @@ export interface Provider {
   /** Asks, waits `graceSeconds`, then forces. No-op when not running or absent. Disk and volumes stay. */
   stop(id: string, graceSeconds: number, signal: AbortSignal): Promise<void>;
   /** Stops by force and removes everything of it; volumes too when asked. No-op when absent. */
-  destroy(id: string, options: { readonly volumes: boolean }, signal: AbortSignal): Promise<void>;
+  destroy(id: string, options: DestroyOptions, signal: AbortSignal): Promise<void>;
   /** @throws NotRunning, NotFound, CommandNotFound */
   exec(id: string, argv: readonly string[], options: InstanceExecOptions): Promise<ExecStream>;
   /** A connection to a TCP port inside. @throws ProviderError reason ConnectionRefused, Timeout, NotRunning */

@@ -20,7 +20,9 @@ async function world(seed: number, bend?: (provider: Provider) => Provider) {
 }
 
 describe("the loops in a world of faults", { timeout: 170_000 }, () => {
-  it("same seed, same trace", { skip: given === undefined ? false : "one seed is repeated" }, async () => {
+  const skip = given === undefined ? false : "one seed is repeated";
+
+  it("same seed, same trace", { skip }, async () => {
     const [one, two] = [await world(7), await world(7)];
     assert.deepEqual(one, two);
     assert.notEqual((await world(8)).traceHash, one.traceHash);
@@ -40,26 +42,37 @@ describe("the loops in a world of faults", { timeout: 170_000 }, () => {
     t.diagnostic(`${worlds} worlds, ${crashes} crashes of the control plane, ${calls} engine calls that change something`);
   });
 
-  it("its checkers find a provider that forgets to remove", { skip: given === undefined ? false : "one seed is repeated" }, async () => {
-    await assert.rejects(world(3, (provider) => ({ ...provider, destroy: () => Promise.resolve() })), /at rest|INV/);
+  /** Not every world does what shows a given fault: one of the first of them must. */
+  async function showsIn(worlds: number, bend: () => (provider: Provider) => Provider, what: RegExp) {
+    for (let seed = 1; seed <= worlds; seed++) {
+      const found = await world(seed, bend()).then(() => undefined, (error: unknown) => error as Error);
+      if (found !== undefined) return assert.match(found.message, what);
+    }
+    assert.fail(`none of ${worlds} worlds shows it`);
+  }
+
+  it("its checkers find a provider that forgets to remove", { skip }, async () => {
+    await showsIn(10, () => (provider) => ({ ...provider, destroy: () => Promise.resolve() }), /at rest|INV/);
   });
-  it("its checkers find an instance destroyed for a lie", { skip: given === undefined ? false : "one seed is repeated" }, async () => {
-    // Not the look right after a start: a pass that has just made an instance does not make it anew.
-    let looks = 0;
-    const lying = (provider: Provider): Provider => ({
-      ...provider,
-      async inspect(id, signal) {
-        const found = await provider.inspect(id, signal);
-        return found?.state === "running" && ++looks >= 10 && looks < 20 ? { ...found, specHash: "another" } : found;
-      },
-    });
-    await assert.rejects(world(3, lying), /INV-5/);
+  it("its checkers find an instance destroyed for a lie", { skip }, async () => {
+    const lying = () => {
+      // Not the look right after a start: a pass that has just made an instance does not make it anew.
+      let looks = 0;
+      return (provider: Provider): Provider => ({
+        ...provider,
+        async inspect(id, signal) {
+          const found = await provider.inspect(id, signal);
+          return found?.state === "running" && ++looks >= 10 && looks < 20 ? { ...found, specHash: "another" } : found;
+        },
+      });
+    };
+    await showsIn(10, lying, /INV-5/);
   });
-  it("an engine that never keeps the spec it was given is told of, and is not asked again without end", { skip: given === undefined ? false : "one seed is repeated" }, async () => {
+  it("an engine that never keeps the spec it was given is told of, and is not asked again without end", { skip }, async () => {
     const forgetful = (provider: Provider): Provider => ({ ...provider, inspect: async (id, signal) => {
       const found = await provider.inspect(id, signal);
       return found === undefined ? undefined : { ...found, specHash: "another" };
     } });
-    await assert.rejects(world(3, forgetful), /SpecNotKept/);
+    await showsIn(10, () => forgetful, /SpecNotKept/);
   });
 });

@@ -15,9 +15,10 @@ function stateOf(status: string): Instance["state"] {
     case "created":
       return "created";
     case "running":
-    case "paused":
     case "restarting":
       return "running";
+    case "paused":
+      return "paused";
     case "exited":
       return "stopped";
     default:
@@ -30,7 +31,7 @@ export function instanceFromInspect(found: ContainerInspectInfo): Instance | und
   const owner = ownerOf(found.Config.Labels);
   if (owner === undefined) return undefined;
   const state = stateOf(found.State.Status);
-  const running = state === "running";
+  const running = state === "running" || state === "paused";
   const networks = Object.values(found.NetworkSettings.Networks ?? {});
   const address = found.HostConfig.NetworkMode === "host" ? "127.0.0.1" : networks.find((each) => each.IPAddress !== "")?.IPAddress;
   return {

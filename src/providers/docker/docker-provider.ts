@@ -3,7 +3,7 @@ import type Docker from "dockerode";
 import { sleep, type Clock } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import { TransportError, type Transport } from "../../transports/transport.ts";
-import { instanceId, ProviderError, type Instance, type InstanceOwner, type InstanceSpec, type Progress, type Provider, type ProviderProbe } from "../provider.ts";
+import { instanceId, ProviderError, type DestroyOptions, type Instance, type InstanceOwner, type InstanceSpec, type Progress, type Provider, type ProviderProbe } from "../provider.ts";
 import { containerConfig, labels, ownerLabels, volumeName } from "./container-config.ts";
 import { instanceFromInspect, instanceFromList, ownerOf } from "./container-instance.ts";
 import { callEngine, createDockerClient, statusOf } from "./docker-client.ts";
@@ -47,13 +47,19 @@ export function createDockerProvider({ transport, clock, socketPath }: DockerPro
     },
     create: (spec, progress, signal) => create({ docker, socketPath, clock }, spec, progress, signal),
     async start(id, signal) {
-      // 304: it runs already.
-      await call(signal, () => tolerate([304], () => docker.getContainer(id).start({ abortSignal: signal })));
+      const container = docker.getContainer(id);
+      try {
+        // 304: it runs already.
+        await call(signal, () => tolerate([304], () => container.start({ abortSignal: signal })));
+      } catch (error) {
+        if (!/cannot start a paused container/i.test(messageOf(error))) throw error;
+        await call(signal, () => container.unpause({ abortSignal: signal }));
+      }
     },
     async stop(id, graceSeconds, signal) {
       await call(signal, () => tolerate([304, 404], () => docker.getContainer(id).stop({ t: graceSeconds, abortSignal: signal })));
     },
-    destroy: (id, { volumes }, signal) => destroy(docker, socketPath, id, volumes, signal),
+    destroy: (id, what, signal) => destroy(docker, socketPath, id, what, signal),
     exec: (id, argv, options) => execInContainer({ docker, transport, clock, socketPath }, id, argv, options),
     async dial(id, port, signal): Promise<Duplex> {
       const instance = await inspect(id, signal);
@@ -112,11 +118,12 @@ async function adopt(docker: Docker, socketPath: string, id: string, spec: Insta
   throw new ProviderError("NameTaken", `a container named ${id} exists that is not vendetta's; it is left alone: rename or remove it`, true);
 }
 
-async function destroy(docker: Docker, socketPath: string, id: string, volumes: boolean, signal: AbortSignal): Promise<void> {
+async function destroy(docker: Docker, socketPath: string, id: string, { volumes, owner }: DestroyOptions, signal: AbortSignal): Promise<void> {
   const call = <T>(ask: () => Promise<T>) => callEngine(socketPath, signal, ask);
   const found = await absentAs(undefined, () => call(() => docker.getContainer(id).inspect({ abortSignal: signal })));
   // INV-4: the name alone does not make it ours.
-  if (found !== undefined && instanceIdOf(ownerOf(found.Config.Labels)) === id) {
+  const expected = owner === undefined ? id : instanceId(owner);
+  if (found !== undefined && instanceIdOf(ownerOf(found.Config.Labels)) === expected) {
     // 409: somebody is removing it this moment, which is what was asked for.
     await call(() => tolerate([404, 409], () => docker.getContainer(found.Id).remove({ force: true, v: true, abortSignal: signal })));
   }
