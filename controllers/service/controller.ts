@@ -3,6 +3,7 @@ import { unreachable } from "../../src/base/assert.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import { keyOf, type Key } from "../../src/base/keys.ts";
 import { setConditions } from "../../src/api/conditions.ts";
+import { restartedAtAnnotation } from "../../src/api/annotations.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Node } from "../../src/api/node.ts";
 import { portsOf, type Service, type ServiceStatus } from "../../src/api/service.ts";
@@ -156,7 +157,8 @@ function observe(parts: ServiceControllerParts, service: Service, place: Place):
 function runSpec(parts: ServiceControllerParts, service: Service): { readonly hash: string; readonly spec: RunSpec } {
   const { command, workingDir } = service.spec;
   const { declared, all } = runEnvironment(service, parts);
-  const hash = fingerprint({ command, workingDir, env: declared });
+  const asked = service.metadata.annotations?.[restartedAtAnnotation];
+  const hash = fingerprint({ command, workingDir, env: declared, ...(asked === undefined ? {} : { asked }) });
   return { hash, spec: { service: service.metadata.uid, hash, command, workingDir, env: all } };
 }
 
@@ -215,6 +217,7 @@ async function carryOut(parts: ServiceControllerParts, draft: Service, place: Pl
       }
       case "start": {
         const { spec } = observe(parts, service, place);
+        await checkPortsFree(parts, service, place);
         const run = await place.supervisor!.start(spec, signal);
         // A run that has ended already is left to the next look, which counts its end.
         if (run.state.kind === "running") facts = { pid: run.state.pid, runNumber: run.number, runHash: run.hash, startedAt: timestamp(run.startedAtSeconds * 1000), instanceStartId: place.instance!.startId };
@@ -236,6 +239,19 @@ async function carryOut(parts: ServiceControllerParts, draft: Service, place: Pl
     }
   }
   return { service, facts, lookAgain, gone: false };
+}
+
+/** Where the node's own ports are used, a stranger on one of them would answer for the service. @throws ProviderError PortInUse */
+async function checkPortsFree(parts: ServiceControllerParts, service: Service, { workspace }: Place): Promise<void> {
+  const { nodeName, ports = [] } = workspace?.status ?? {};
+  const node = nodeName === undefined ? undefined : parts.nodes.get({ name: nodeName });
+  if (node === undefined) return;
+  for (const { port } of portsOf(service.spec)) {
+    const shared = ports.some((each) => each.port === port && each.via === "Shared");
+    if (shared && !(await parts.machines.of(node).transport.isPortFree(port))) {
+      throw new ProviderError("PortInUse", `port ${port} of Node "${nodeName}" is in use by another process: end it ('ss -ltnp sport = :${port}' there tells which), or give the Service another port`, true);
+    }
+  }
 }
 
 async function finish(parts: ServiceControllerParts, service: Service): Promise<void> {

@@ -191,7 +191,11 @@ export function unmetDependencies(service: Service, dependencies: ReadonlyMap<st
 function planDown(service: Service, seen: ServiceObservation, why: string): ServicePlan {
   const deleting = isDeleting(service);
   if (deleting && !(service.metadata.finalizers ?? []).includes(serviceFinalizer)) return keep(service, seen, { phase: "Stopped", reason: "Deleted", message: "deleted" });
-  if (seen.runs.kind === "unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "SupervisorUnreachable", message: `cannot stop it: ${seen.runs.message}`, afterMs: unknownRetryMs });
+  if (seen.runs.kind === "unknown") {
+    // Nobody starts a service of a workspace on its way down: what has been seen to be stopped still is, and the instance goes next.
+    if (!deleting && service.status?.phase === "Stopped") return keep(service, seen, { phase: "Stopped", reason: why, message: describeDown(why), afterMs: unknownRetryMs });
+    return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "SupervisorUnreachable", message: `cannot stop it: ${seen.runs.message}`, afterMs: unknownRetryMs });
+  }
   const run = seen.runs.kind === "known" ? seen.runs.latest : undefined;
   if (run?.state.kind === "running") {
     if (seen.dependentsStopping.length > 0) {

@@ -60,3 +60,8 @@ export function timeoutSignal(clock: Clock, timeoutMs: number, what: string, par
 export function timestamp(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
+
+/** As `timestamp`, to the millisecond. */
+export function timestampWithMs(ms: number): string {
+  return new Date(ms).toISOString();
+}

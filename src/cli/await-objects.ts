@@ -25,7 +25,7 @@ export interface AwaitOptions {
 }
 
 /**
- * Watches until every target is judged done, all at the same time, or the time is up. Answers where each one stands.
+ * Watches until every target is judged done, all at the same time, one is judged final, or the time is up. Answers where each one stands.
  * @throws the signal's reason; StatusError when the server goes
  */
 export async function awaitObjects(store: Store, targets: readonly AwaitTarget[], { clock, timeoutMs, signal, judge, onChange }: AwaitOptions): Promise<readonly AwaitedObject[]> {
@@ -51,7 +51,7 @@ export async function awaitObjects(store: Store, targets: readonly AwaitTarget[]
     const report = () => {
       if (unseen > 0 || finished.signal.aborted) return;
       onChange?.(states());
-      if (verdicts.every((verdict) => verdict.done)) finished.abort(new Error("done"));
+      if (verdicts.every((verdict) => verdict.done) || verdicts.some((verdict) => verdict.final === true)) finished.abort(new Error("done"));
     };
     let first = true;
     while (!deadline.signal.aborted) {

@@ -26,7 +26,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
     const { inSession } = await import("./create-session.ts");
     await inSession(world, program.opts<GlobalOptions>(), signal, action);
   };
-  const fileOptions = (command: Command) => command.option("-f, --filename <path>", "manifest file, directory, or - for stdin; may be given several times", collect).option("-R, --recursive", "also the directories below");
+  const fileOptions = (command: Command) => command.option("-f, --filename <path>", "manifest file, directory, or - for stdin; may be given several times", collect).option("-R, --recursive", "also the directories below").showHelpAfterError("Manifests are named with -f FILE, -f DIRECTORY or -f -; --help tells more.");
   const selectors = (command: Command) => command.option("-l, --selector <labels>", "only objects with these labels, such as app=web").option("--field-selector <fields>", "only objects with these fields, such as spec.workspace=dev");
 
   const groups: readonly (readonly [words: readonly string[], add: () => void])[] = [
@@ -34,7 +34,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
     [["server", "version"], () => addServerCommands(program, run)],
     [["apply", "diff", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
     [["describe", "events", "logs", "exec", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
-    [["workspace", "ws", "quickstart"], () => addSugar(program, run)],
+    [["workspace", "ws", "quickstart", "restart"], () => addSugar(program, run)],
     [["completion"], () => addCompletion(program, run, () => createProgram(world, signal, undefined))],
   ];
   const meant = groups.filter(([words]) => firstWord !== undefined && words.includes(firstWord));
@@ -45,12 +45,22 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
 /** Carries out a command line. Its exit code is 1 for a mistake in the line itself, which has been told; what a command throws is thrown. */
 export async function parseCommandLine(argv: readonly string[], world: CliWorld, signal: AbortSignal): Promise<number> {
   try {
-    await createProgram(world, signal, argv[0]).parseAsync(argv, { from: "user" });
+    await createProgram(world, signal, argv[0]).parseAsync(argv[0] === "exec" ? withCommandApart(argv) : argv, { from: "user" });
     return 0;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? 0 : 1;
   }
+}
+
+/** `exec dev sh -c x` as `exec dev -- sh -c x`: the options of the command are its own, as with docker exec. */
+function withCommandApart(argv: readonly string[]): readonly string[] {
+  if (argv.includes("--")) return argv;
+  const valued = ["-n", "--namespace"];
+  const words = argv.flatMap((word, i) => (i === 0 || word.startsWith("-") || valued.includes(argv[i - 1]!) ? [] : [i]));
+  // The first word is the target, the second the program.
+  const program = words[1];
+  return program === undefined ? argv : [...argv.slice(0, program), "--", ...argv.slice(program)];
 }
 
 type Run = (action: Action) => Promise<void>;
@@ -74,6 +84,8 @@ function addSugar(program: Command, run: Run): void {
       .option("--timeout <duration>", "how long to wait", "120s")
       .action((name: string, options) => run(async (session) => (await import("./commands/workspace.ts")).workspaceState(session, verb, name, options)));
   }
+  program.command("restart <service...>").description("restart Services: each is stopped gracefully and started again").option("--wait", "wait until they are Ready again").option("--timeout <duration>", "how long --wait waits", "60s")
+    .action((names: string[], options) => run(async (session) => (await import("./commands/restart.ts")).restart(session, names, options)));
   workspace.command("list").alias("ls").description("list Workspaces").option("-A, --all-namespaces", "of all namespaces").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE")
     .action((options) => run(async (session) => (await import("./commands/get.ts")).get(session, ["workspaces"], options)));
   workspace.command("rm <workspace...>").description("delete Workspaces with their disks, and wait until they are gone").option("--timeout <duration>", "how long to wait", "5m")

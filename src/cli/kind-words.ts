@@ -59,3 +59,11 @@ export function resourceArgs(args: readonly string[]): ResourceArgs {
   const kinds = kindsOfWord(first);
   return { kinds, named: kinds.flatMap((kind) => rest.map((name) => ({ kind, name }))) };
 }
+
+/** The Service that `worker` or `service/worker` names. `what` ends the sentence "only a Service …". @throws CliError */
+export function namedService(text: string, what: string): string {
+  const slash = text.indexOf("/");
+  if (slash < 0) return text;
+  if (kindOfWord(text.slice(0, slash)) !== "Service") throw new CliError(`only a Service ${what}; "${text}" is none`);
+  return text.slice(slash + 1);
+}

@@ -8,6 +8,8 @@ export interface Verdict {
   readonly state: string;
   /** Why it is not done; "" when nothing is known. */
   readonly message: string;
+  /** It will not be done unless somebody changes it: there is nothing to wait for. */
+  readonly final?: boolean;
 }
 
 interface Observed {
@@ -31,7 +33,9 @@ export function settled(object: AnyObject | undefined): Verdict {
   if (observedGeneration < object.metadata.generation) return { done: false, state, message: ready === undefined ? "has not been looked at yet" : ready.status === "True" ? "its latest change has not been acted on yet" : ready.message };
   if (object.kind === "Workspace" && object.spec.state === "Stopped") return { done: phase === "Stopped", state, message: phase === "Stopped" ? "" : (ready?.message ?? "") };
   const done = ready?.status === "True" || (object.kind === "Service" && phase === "Completed");
-  return { done, state, message: done ? "" : (ready?.message ?? "has no condition Ready yet") };
+  // What ended badly and is never started again.
+  const final = !done && object.kind === "Service" && phase === "Failed" && object.spec.restartPolicy === "Never" && object.status?.lastExit !== undefined && object.status.nextRestartTime === undefined;
+  return { done, state, message: done ? "" : (ready?.message ?? "has no condition Ready yet"), ...(final ? { final } : {}) };
 }
 
 /** Whether a condition has the wished status, of the generation that is wished now. */

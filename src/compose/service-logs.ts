@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Supervisors } from "../../controllers/service/supervisor.ts";
+import { StatusError } from "../api/status-error.ts";
 import type { ServiceLogs } from "../server/service-log.ts";
 import type { Store } from "../store/store.ts";
 import { runningInstance, type RunningInstanceParts } from "./running-instance.ts";
@@ -14,7 +15,12 @@ export function createServiceLogs(parts: ServiceLogsParts): ServiceLogs {
   return async (ref, { follow = false, previous = false, tailLines, signal }) => {
     const service = await parts.store.get("Service", ref);
     const { provider, instance } = await runningInstance(parts, { namespace: ref.namespace, name: service.spec.workspace }, `Cannot read the log of service "${ref.name}"`, signal);
-    const stream = await parts.supervisors.of(provider, instance).logs(service.metadata.uid, { follow, previous, tailLines, signal });
+    const supervisor = parts.supervisors.of(provider, instance);
+    if (previous) {
+      const latest = (await supervisor.runs(signal)).find((run) => run.service === service.metadata.uid);
+      if ((latest?.number ?? 0) < 2) throw new StatusError("BadRequest", `Cannot read the log of service "${ref.name}": it has no previous run since workspace "${service.spec.workspace}" was last started`);
+    }
+    const stream = await supervisor.logs(service.metadata.uid, { follow, previous, tailLines, signal });
     // Its end ends the following.
     if (!follow) stream.stdin.end();
     stream.stderr.resume();

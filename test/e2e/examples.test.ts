@@ -43,17 +43,17 @@ describe("the examples", { skip: dockerUnavailable() ?? false, timeout: 180_000 
       const all = await services();
       const readyAt = (name: string, type = "Ready") => Date.parse(conditionOf(all.get(name)!, type).lastTransitionTime);
       const startedAt = (name: string) => Date.parse(all.get(name)!.status!.startedAt!);
-      assert.ok(startedAt("db") >= readyAt("migrate", "Completed"));
-      assert.ok(startedAt("api") >= readyAt("db"));
-      assert.ok(startedAt("web") >= readyAt("api"));
-      for (const name of ["db", "api", "web"]) assert.equal(await text(all.get(name)!.status!.url!), "made once");
+      assert.ok(startedAt("graph-db") >= readyAt("graph-migrate", "Completed"));
+      assert.ok(startedAt("graph-api") >= readyAt("graph-db"));
+      assert.ok(startedAt("graph-web") >= readyAt("graph-api"));
+      for (const name of ["graph-db", "graph-api", "graph-web"]) assert.equal(await text(all.get(name)!.status!.url!), "made once");
       await cli.ok("exec", "graph", "--", "sh", "-c", "echo 'kept' > /data/www/index.html");
       const docker = dockerApi(dockerd.socketPath);
       const [container] = await docker.containers({ label: ["vendetta.dev/name=graph"] });
       await docker.remove(container!.Id);
-      await eventually(async () => assert.equal(await text((await services()).get("db")!.status!.url!), "kept"), 20_000, 300);
+      await eventually(async () => assert.equal(await text((await services()).get("graph-db")!.status!.url!), "kept"), 20_000, 300);
       // Its own check asks the page for "made": what was changed behind its back shows.
-      await eventually(async () => assert.notEqual(conditionOf((await services()).get("web")!, "Ready").status, "True"), 20_000, 300);
+      await eventually(async () => assert.notEqual(conditionOf((await services()).get("graph-web")!, "Ready").status, "True"), 20_000, 300);
     },
     async worktree() {
       assert.match(await cli.ok("logs", "checks"), /workspace\.yaml[^]*all is well/);

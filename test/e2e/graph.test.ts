@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Event } from "../../src/api/event.ts";
 import type { Service } from "../../src/api/service.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
-import { createTestCli, type TestCli } from "../harness/cli.ts";
+import { createTestCli, mainFile, type TestCli } from "../harness/cli.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { dockerApi, type DockerApi } from "../harness/docker-api.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -116,10 +117,61 @@ describe("a graph of services on real Docker", { skip: dockerUnavailable() ?? fa
     await cli.ok("wait", "service", "stack-web", "--for=condition=Ready", "--timeout=30s");
   });
 
+  it("follows a log over a restart, and says how the run ended", async () => {
+    const child = spawn(process.execPath, [mainFile, "logs", "stack-web", "-f"], { env: cli.env, stdio: ["ignore", "pipe", "inherit"] });
+    const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+    try {
+      let text = "";
+      child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      await eventually(() => assert.match(text, /started\n$/), 10_000);
+      const { status } = (await services()).get("stack-web")!;
+      await docker.exec((await ours())[0]!.Id, ["kill", "-9", String(status!.pid)]);
+      await eventually(() => assert.match(text, /--- run \d+ was ended by SIGKILL; run \d+ follows ---\nstarted\n$/), 10_000);
+      assert.equal(child.exitCode, null, "it goes on");
+    } finally {
+      child.kill("SIGINT");
+      await ended;
+    }
+    await cli.ok("wait", "service", "stack-web", "--for=condition=Ready", "--timeout=30s");
+  });
+
+  it("restarts one service on request, and only that", async () => {
+    const before = await services();
+    assert.equal(await cli.ok("restart", "stack-worker", "--wait"), "service.vendetta.dev/stack-worker restarted\n");
+    const after = await services();
+    for (const name of names) assert.equal(after.get(name)!.status!.pid === before.get(name)!.status!.pid, name !== "stack-worker", name);
+    assert.match(await cli.ok("logs", "stack-worker", "--previous"), /working/);
+  });
+
+  it("lets a paused container go on: the same processes", async () => {
+    const before = await services();
+    await docker.pause((await ours())[0]!.Id);
+    await eventually(async () => assert.match(await cli.ok("events", "--for", "workspace/stack"), /Paused/), 20_000, 200);
+    await cli.ok("wait", "workspace", "stack", "--for=condition=Ready", "--timeout=30s");
+    await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=30s");
+    const after = await services();
+    for (const name of names) assert.equal(after.get(name)!.status!.pid, before.get(name)!.status!.pid, name);
+  });
+
+  it("does not call ready what never stays up, and does not let it be moved to another workspace", async () => {
+    const spec = { workspace: "stack", command: ["sh", "-c", "exit 3"] };
+    const of = (name: string, more: object) => writeManifests(cli.home, `${name}.yaml`, [{ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name }, spec: { ...spec, ...more } }]);
+    const crashing = await cli.run(["apply", "-f", of("crashing", {}), "--wait", "--timeout=4s"]);
+    assert.equal(crashing.code, 1);
+    assert.match(crashing.stderr, /service\.vendetta\.dev\/crashing: CrashLoopBackOff: ended with exit code 3/);
+    assert.doesNotMatch(await cli.ok("events", "--for", "service/crashing"), / Ready /);
+    const once = await cli.run(["apply", "-f", of("once", { restartPolicy: "Never" }), "--wait", "--timeout=30s"]);
+    assert.match(once.stderr, /^error: 1 of 1 not ready:\n {2}service\.vendetta\.dev\/once: Failed: ended with exit code 3$/m);
+    const moved = await cli.run(["apply", "-f", of("once", { workspace: "elsewhere" })]);
+    assert.match(moved.stderr, /spec\.workspace: cannot be changed from "stack" to "elsewhere"/);
+    await cli.ok("delete", "service", "crashing", "once");
+  });
+
   it("stops and starts a workspace, keeping its disk", async () => {
     const [container] = await ours();
     await docker.exec(container!.Id, ["sh", "-c", "echo kept > /root-file"]);
     await cli.ok("workspace", "down", "stack");
+    assert.doesNotMatch(await cli.ok("events"), /SupervisorUnreachable/);
     assert.equal((await workspace()).status?.phase, "Stopped");
     assert.equal((await services()).get("stack-web")!.status?.phase, "Stopped");
     await cli.ok("workspace", "up", "stack");

@@ -7,6 +7,7 @@ export interface DockerApi {
   volumes(filters: Record<string, string[]>): Promise<unknown[]>;
   /** Runs a command in a container; its stdout. @throws when it ends with another code than 0 */
   exec(id: string, command: string[]): Promise<string>;
+  pause(id: string): Promise<void>;
   remove(id: string): Promise<void>;
   /** Everything the engine says happened while `during` ran. */
   events(during: () => Promise<void>): Promise<{ readonly Type: string; readonly Action: string }[]>;
@@ -31,6 +32,7 @@ export function dockerApi(socketPath: string): DockerApi {
       if (ExitCode !== 0) throw new Error(`${command.join(" ")} ended with ${ExitCode}: ${text.stderr}`);
       return text.stdout;
     },
+    pause: (id) => docker.getContainer(id).pause() as Promise<void>,
     remove: (id) => docker.getContainer(id).remove({ force: true, v: true }) as Promise<void>,
     async events(during) {
       const seen: { Type: string; Action: string }[] = [];

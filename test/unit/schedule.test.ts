@@ -55,6 +55,10 @@ describe("planOrphans", () => {
     assert.deepEqual(planOrphans([instance("b")], new Set(["a"]), first.since, 30_999).remove, []);
     assert.deepEqual(planOrphans([instance("b")], new Set(["a"]), first.since, 31_000).remove.map((each) => each.id), ["vendetta-c-b"]);
   });
+  it("takes what its owner does not look after for an orphan: it was renamed", () => {
+    const renamed = { ...instance("a"), id: "elsewhere" };
+    assert.deepEqual(planOrphans([instance("a"), renamed], new Set(["a"]), new Map([["elsewhere", 0]]), 30_000).remove, [renamed]);
+  });
   it("forgets one whose owner appeared", () => {
     assert.equal(planOrphans([instance("b")], new Set(["b"]), new Map([["vendetta-c-b", 0]]), 99_000).since.size, 0);
   });

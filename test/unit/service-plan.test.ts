@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { findCondition } from "../../src/api/conditions.ts";
 import type { Service, ServiceStatus } from "../../src/api/service.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
-import { planService, restartDelayMs, serviceFinalizer, type ServiceObservation, type ServicePlan } from "../../controllers/service/plan.ts";
+import { planService, restartDelayMs, serviceFinalizer, settleMs, type ServiceObservation, type ServicePlan } from "../../controllers/service/plan.ts";
 import type { Run } from "../../controllers/service/supervisor.ts";
 import { storedObject } from "../harness/objects.ts";
 
@@ -66,6 +66,7 @@ const table: readonly Row[] = [
   ["deleting, nobody answers: not let go", service({}, undefined, deleting), seen({ runs: { kind: "unknown", message: "x" } }), [], "Unknown", "SupervisorUnreachable"],
   ["its workspace is to stop: asked to stop", service(), seen({ ...latest(running()), workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), ["signal TERM"], "Stopping", "WorkspaceStopped"],
   ["its workspace is stopped: stopped", service(), seen({ runs: { kind: "none" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopped", "WorkspaceStopped"],
+  ["its workspace is on its way down, nobody answers: what was stopped stays so", service({}, { phase: "Stopped" }), seen({ runs: { kind: "unknown", message: "x" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopped", "WorkspaceStopped"],
   ["its workspace was started anew: a restart", service({}, { phase: "Running", instanceStartId: "s0", startedAt: "2026-01-01T00:00:00Z", pid: 9 }), seen(), ["start Restart"], "Starting", "Started"],
 ];
 
@@ -98,6 +99,17 @@ describe("planService", () => {
   it("tells its endpoints from the workspace's recorded ports", () => {
     const plan = planService(service({ port: 80 }), seen());
     assert.deepEqual(plan.status.endpoints, [{ name: "main", port: 80, nodePort: 20080, url: "http://127.0.0.1:20080" }]);
+  });
+  it("looks again itself when the workspace is said to run and nothing in it can be asked", () => {
+    assert.equal(planService(service(), seen({ runs: { kind: "none" } })).afterMs, 3000);
+  });
+  it("lets what nobody checks settle: a second, longer after failures, not at all when it has long been there", () => {
+    assert.equal(settleMs(nowMs, 0, nowMs), 1000);
+    assert.equal(settleMs(nowMs, 4, nowMs), 4000);
+    assert.equal(settleMs(nowMs, 50, nowMs), 10_000);
+    assert.equal(settleMs(nowMs - 1000, 0, nowMs), 1000, "what is on record may be a second too early");
+    assert.equal(settleMs(nowMs - 2000, 0, nowMs), 0);
+    assert.equal(settleMs(nowMs - 60_000, 50, nowMs), 0);
   });
   it("waits 0, 1, 2, 4 … 60 seconds", () => {
     assert.deepEqual([1, 2, 3, 4, 7, 8, 50].map((failures) => restartDelayMs(failures) / 1000), [0, 1, 2, 4, 32, 60, 60]);

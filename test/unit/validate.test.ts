@@ -139,6 +139,17 @@ describe("what is said of a bad manifest", () => {
   });
 });
 
+describe("what cannot be changed", () => {
+  const old = <K extends "Workspace" | "Service">(kind: K) => ({ ...parseObject(kind, base[kind]).body, metadata: { ...base[kind].metadata } }) as never;
+  test("the Workspace of a Service", () => {
+    const { message } = refusal(() => parseObject("Service", having("Service", "spec.workspace", "other"), old("Service")));
+    assert.match(message, /spec\.workspace: cannot be changed from "dev" to "other": Service "web" of this namespace runs in Workspace "dev"; use another name or namespace, or delete it first/);
+  });
+  test("the provider of a Workspace", () => {
+    assert.match(refusal(() => parseObject("Workspace", having("Workspace", "spec.provider", "lxc"), old("Workspace"))).message, /spec\.provider: cannot be changed/);
+  });
+});
+
 describe("what is accepted", () => {
   test("defaults are filled in; nothing of the input is changed", () => {
     const given = structuredClone(base.Workspace);

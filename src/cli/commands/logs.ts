@@ -1,4 +1,4 @@
-import { kindOfWord } from "../kind-words.ts";
+import { namedService } from "../kind-words.ts";
 import type { Session } from "../session.ts";
 import { CliError } from "../world.ts";
 
@@ -13,7 +13,7 @@ export async function logs(session: Session, name: string, { follow, tail, previ
   if (tail !== undefined && !/^(-1|\d{1,9})$/.test(tail)) throw new CliError(`--tail: "${tail}" is not a number of lines`);
   const store = await session.connect();
   const stream = await store.logs(
-    { namespace: session.namespace, name: serviceName(name) },
+    { namespace: session.namespace, name: namedService(name, "has a log") },
     { follow, previous, tailLines: tail === undefined || tail === "-1" ? undefined : Number(tail) },
     session.signal,
   );
@@ -35,12 +35,4 @@ export async function logs(session: Session, name: string, { follow, tail, previ
   } finally {
     stream.destroy();
   }
-}
-
-/** `worker` or `service/worker`. */
-function serviceName(text: string): string {
-  const slash = text.indexOf("/");
-  if (slash < 0) return text;
-  if (kindOfWord(text.slice(0, slash)) !== "Service") throw new CliError(`only a Service has a log; "${text}" is none`);
-  return text.slice(slash + 1);
 }

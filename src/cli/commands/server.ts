@@ -2,7 +2,10 @@ import { messageOf } from "../../base/errors.ts";
 import { isServing, liveRecord, serve, startServer, stopServer } from "../server-control.ts";
 import { packageVersion } from "../package-info.ts";
 import type { Session } from "../session.ts";
-import { CliError } from "../world.ts";
+import { CliError, ExitError } from "../world.ts";
+
+/** As `systemctl status` and the LSB have it. */
+const notRunningCode = 3;
 
 export async function serverStart(session: Session, { foreground }: { readonly foreground?: boolean | undefined }): Promise<void> {
   if (foreground === true) return await serve(session);
@@ -36,6 +39,7 @@ export async function serverStatus(session: Session, { output }: { readonly outp
   const known = running ? record : undefined;
   if (output === "json") {
     session.print(JSON.stringify({ running, ...(known === undefined ? {} : { pid: known.pid, version: known.version, startedAt: known.startedAt }), socketPath: known?.socketPath ?? paths.socketPath, home: paths.home, ...(trouble === undefined ? {} : { trouble }) }, undefined, 2));
+    if (!running) throw new ExitError(notRunningCode);
     return;
   }
   const rows = [
@@ -46,6 +50,7 @@ export async function serverStatus(session: Session, { output }: { readonly outp
     ["Log", `${paths.logDir}/server.log`],
   ];
   for (const [label, value] of rows) session.print(`${`${label}:`.padEnd(9)} ${value}`);
+  if (!running) throw new ExitError(notRunningCode);
 }
 
 export async function version(session: Session): Promise<void> {

@@ -68,5 +68,5 @@ function pullError(image: string, said: string, cause: unknown): ProviderError {
   if (/not found|manifest unknown|does not exist|denied/i.test(words) && !/no such host|lookup/.test(words)) {
     return new ProviderError("ImageNotFound", `image ${image} cannot be had: ${words}; check its name, or 'docker login' on the node if it is private`, true, { cause });
   }
-  return new ProviderError("ImagePullFailed", `image ${image} could not be pulled: ${words}; is the registry reachable from the node? An image that is already there is used with imagePullPolicy: Never`, true, { cause });
+  return new ProviderError("ImagePullFailed", `image ${image} could not be pulled: ${words}; is the registry reachable from the node?`, true, { cause });
 }

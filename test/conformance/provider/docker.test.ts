@@ -27,7 +27,37 @@ else {
     };
   });
 
-  describe("docker and what is not ours", () => {
+  describe("docker, and what others do to containers", () => {
+    const small = { generation: 1, specHash: "h", hostname: "dev", image: "busybox:test", imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [], resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: {} } as const;
+    it("tells a paused container, and starting it lets it go on; removes a renamed one for its owner only", async () => {
+      const dockerd = await startDockerd();
+      const transport = createLocalTransport({ clock });
+      try {
+        await dockerd.importBusybox("busybox:test");
+        const provider = createDockerProvider({ transport, clock, socketPath: dockerd.socketPath });
+        const docker = new Docker({ socketPath: dockerd.socketPath });
+        const owner = { cluster: "c", uid: "u", namespace: "default", name: "dev" };
+        const signal = AbortSignal.timeout(20_000);
+        await provider.create({ ...small, owner }, () => {}, signal);
+        await provider.start("vendetta-c-u", signal);
+        const running = await provider.inspect("vendetta-c-u", signal);
+        await docker.getContainer("vendetta-c-u").pause();
+        const paused = await provider.inspect("vendetta-c-u", signal);
+        assert.deepEqual([paused?.state, paused?.startId], ["paused", running?.startId]);
+        await provider.start("vendetta-c-u", signal);
+        assert.deepEqual(await provider.inspect("vendetta-c-u", signal), running, "the same start of it");
+
+        await docker.getContainer("vendetta-c-u").rename({ name: "elsewhere" });
+        await provider.destroy("elsewhere", { volumes: false }, signal);
+        await provider.destroy("elsewhere", { volumes: false, owner: { ...owner, uid: "another" } }, signal);
+        assert.deepEqual((await provider.list("c", signal)).map((each) => each.id), ["elsewhere"]);
+        await provider.destroy("elsewhere", { volumes: false, owner }, signal);
+        assert.deepEqual(await provider.list("c", signal), []);
+      } finally {
+        await transport.close();
+        await dockerd.stop();
+      }
+    });
     it("leaves a stranger's container of our name alone (INV-4)", async () => {
       const dockerd = await startDockerd();
       const transport = createLocalTransport({ clock });
@@ -37,9 +67,8 @@ else {
         const docker = new Docker({ socketPath: dockerd.socketPath });
         const owner = { cluster: "c", uid: "u", namespace: "default", name: "dev" };
         const stranger = await docker.createContainer({ name: "vendetta-c-u", Image: "busybox:test", Cmd: ["sleep", "1000"] });
-        const spec = { owner, generation: 1, specHash: "h", hostname: "dev", image: "busybox:test", imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [], resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: {} } as const;
         const signal = AbortSignal.timeout(20_000);
-        await assert.rejects(provider.create(spec, () => {}, signal), (error: ProviderError) => error.reason === "NameTaken");
+        await assert.rejects(provider.create({ ...small, owner }, () => {}, signal), (error: ProviderError) => error.reason === "NameTaken");
         await provider.destroy("vendetta-c-u", { volumes: true }, signal);
         assert.equal(await provider.inspect("vendetta-c-u", signal), undefined, "it is invisible");
         assert.equal((await stranger.inspect()).State.Status, "created");
