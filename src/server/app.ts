@@ -7,6 +7,7 @@ import type { Store } from "../store/store.ts";
 import { resourceOf } from "./api-resource.ts";
 import type { AppEnv, RequestContext } from "./app-env.ts";
 import { addDiscovery } from "./discovery.ts";
+import { addOpenApi } from "./openapi.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
@@ -42,7 +43,9 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
     await within(clock, answerMsMax, next());
   });
   addHealth(app, health);
-  addDiscovery(app, version, kindNames.map((name) => resourceOf(kinds[name])));
+  const resources = kindNames.map((name) => resourceOf(kinds[name]));
+  addDiscovery(app, version, resources);
+  addOpenApi(app, version, resources);
   addCommandPaths(app);
   addServiceLog(app, { store, clock, logs });
   addResources(app, { store, clock, log });
