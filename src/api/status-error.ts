@@ -89,21 +89,30 @@ export const isAlreadyExists = (error: unknown): error is StatusError => is(erro
 export const isGone = (error: unknown): error is StatusError => is(error, "Gone", "Expired");
 export const isInvalid = (error: unknown): error is StatusError => is(error, "Invalid");
 
-export function notFound(plural: string, name: string): StatusError {
-  return new StatusError("NotFound", `${plural} "${name}" not found`, { kind: plural, name });
+/**
+ * What an error is about. `qualified` is a plural or a kind with its group behind it, as `qualifiedResource` and
+ * `qualifiedKind` write them: `workspaces.vendetta.dev`, `Workspace.vendetta.dev`; alone it is of core.
+ */
+function aboutOf(qualified: string, name: string): StatusDetails {
+  const point = qualified.indexOf(".");
+  return point < 0 ? { kind: qualified, name } : { kind: qualified.slice(0, point), group: qualified.slice(point + 1), name };
 }
 
-export function alreadyExists(plural: string, name: string): StatusError {
-  return new StatusError("AlreadyExists", `${plural} "${name}" already exists`, { kind: plural, name });
+export function notFound(resource: string, name: string): StatusError {
+  return new StatusError("NotFound", `${resource} "${name}" not found`, aboutOf(resource, name));
 }
 
-export function conflict(plural: string, name: string, why: string): StatusError {
-  return new StatusError("Conflict", `Cannot write ${plural} "${name}": ${why}`, { kind: plural, name });
+export function alreadyExists(resource: string, name: string): StatusError {
+  return new StatusError("AlreadyExists", `${resource} "${name}" already exists`, aboutOf(resource, name));
 }
 
-/** 422 with one cause a field. The message carries them all, as kubectl prints only that. */
+export function conflict(resource: string, name: string, why: string): StatusError {
+  return new StatusError("Conflict", `Operation cannot be fulfilled on ${resource} "${name}": ${why}`, aboutOf(resource, name));
+}
+
+/** 422 with one cause a field; kubectl prints the causes, others the message. @param kind as `qualifiedKind` writes it */
 export function invalid(kind: string, name: string, causes: readonly StatusCause[]): StatusError {
   const lines = causes.map((cause) => `${cause.field}: ${cause.message}`);
   const all = lines.length === 1 ? lines[0]! : `[${lines.join(", ")}]`;
-  return new StatusError("Invalid", `${kind} "${name}" is invalid: ${all}`, { kind, name, causes });
+  return new StatusError("Invalid", `${kind} "${name}" is invalid: ${all}`, { ...aboutOf(kind, name), causes });
 }

@@ -26,8 +26,8 @@ export function addResources(app: Hono<AppEnv>, parts: WatchParts): void {
     const handlers = createHandlers(parts, kindName);
     const route = (path: string, methods: Readonly<Record<string, (c: Ctx) => Promise<Response>>>) => {
       for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
-      app.all(path, (c) => {
-        throw methodNotAllowed(c.req.method);
+      app.all(path, () => {
+        throw methodNotAllowed();
       });
     };
     if (room !== "") route(`${root}/${kind.plural}`, { GET: handlers.list, POST: handlers.create });

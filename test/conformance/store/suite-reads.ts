@@ -27,7 +27,7 @@ export function readTests(make: MakeStore, skips: Skips): void {
 
   describe("get and list", () => {
     it("get of what is not there is NotFound", async (store) => {
-      await assert.rejects(store.get("Workspace", { namespace: "default", name: "x" }), status("NotFound", 'workspaces "x" not found'));
+      await assert.rejects(store.get("Workspace", { namespace: "default", name: "x" }), status("NotFound", 'workspaces.vendetta.dev "x" not found'));
       await assert.rejects(store.get("Workspace", { namespace: "nowhere", name: "x" }), status("NotFound"));
     });
 
