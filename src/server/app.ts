@@ -6,6 +6,8 @@ import { StatusError } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
 import { resourceOf } from "./api-resource.ts";
 import type { AppEnv, RequestContext } from "./app-env.ts";
+import { addClusterServices } from "./cluster-services.ts";
+import { addCustomResourceDefinitions, crdResource } from "./crd-resource.ts";
 import { addDiscovery } from "./discovery.ts";
 import { addOpenApi } from "./openapi.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
@@ -43,11 +45,13 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
     await within(clock, answerMsMax, next());
   });
   addHealth(app, health);
-  const resources = kindNames.map((name) => resourceOf(kinds[name]));
+  const resources = [...kindNames.map((name) => resourceOf(kinds[name])), crdResource];
   addDiscovery(app, version, resources);
   addOpenApi(app, version, resources);
   addCommandPaths(app);
   addServiceLog(app, { store, clock, logs });
+  addCustomResourceDefinitions(app, { store, clock });
+  addClusterServices(app);
   addResources(app, { store, clock, log });
   return async (request, context = {}) => await app.fetch(request, context);
 }

@@ -54,7 +54,7 @@ export class Query {
     return this.text("dryRun") === "All";
   }
 
-  selection(kind: KindDefinition<never>, namespace: string | undefined): Selection {
+  selection(kind: Pick<KindDefinition<never>, "selectableFields">, namespace: string | undefined): Selection {
     const labels = this.text("labelSelector");
     const fields = this.text("fieldSelector");
     return {

@@ -44,7 +44,6 @@ export async function watchResponse({ store, clock, log }: WatchParts, kindName:
   const from = query.resourceVersion();
   const bookmarks = query.flag("allowWatchBookmarks");
   const sendInitial = query.choice("sendInitialEvents");
-  const seconds = Math.min(query.count("timeoutSeconds") || watchSecondsDefault, watchSecondsMax);
 
   let withColumns = true;
   const written = (object: StoredObject): object => {
@@ -72,7 +71,7 @@ export async function watchResponse({ store, clock, log }: WatchParts, kindName:
     if (sendInitial === true && bookmarks) tail = line("BOOKMARK", bookmarkAt(list.resourceVersion, { "k8s.io/initial-events-end": "true" }));
   }
 
-  const lifetime = createLifetime(clock, seconds * 1000, ...signals);
+  const lifetime = createLifetime(clock, watchMsOf(query), ...signals);
   // Asked for here, not at the body's first read: what is written from now on must be in it.
   const events = begin(() => store.watch(kindName, { ...selection, from: startAt }, lifetime.signal));
   let pending = events.next();
@@ -102,6 +101,11 @@ export async function watchResponse({ store, clock, log }: WatchParts, kindName:
   }), { headers: { "content-type": "application/json", "cache-control": "no-cache, private", "transfer-encoding": "chunked" } });
 }
 
+/** How long a watch lasts, in milliseconds. @throws StatusError BadRequest */
+export function watchMsOf(query: Query): number {
+  return Math.min(query.count("timeoutSeconds") || watchSecondsDefault, watchSecondsMax) * 1000;
+}
+
 /** A watch that is refused at the call fails at its first read, like one that is refused later. */
 function begin(watch: () => AsyncIterable<WatchEvent<StoredObject>>): AsyncIterator<WatchEvent<StoredObject>> {
   try {
@@ -123,7 +127,7 @@ function errorLine(error: unknown, log: Logger): string {
 }
 
 /** The lines as a body that asks for the next only when the one before has been taken. `end` is called once, however it ends. */
-function bodyOf(lines: AsyncGenerator<string>, end: () => void): ReadableStream<Uint8Array> {
+export function bodyOf(lines: AsyncGenerator<string>, end: () => void): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(
     {
