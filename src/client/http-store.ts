@@ -65,6 +65,10 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
     const query = selectionQuery(selection);
     if (selection.limit !== undefined) query.set("limit", String(selection.limit));
     if (selection.continue !== undefined) query.set("continue", selection.continue);
+    if (selection.at !== undefined) {
+      query.set("resourceVersion", selection.at);
+      query.set("resourceVersionMatch", "Exact");
+    }
     if (selection.includeObject !== undefined) query.set("includeObject", selection.includeObject);
     return await client.json({ method: "GET", path: collectionPath(kind, selection.namespace), query, headers: accept === undefined ? undefined : { accept } });
   };

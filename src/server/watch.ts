@@ -7,6 +7,7 @@ import { StatusError } from "../api/status-error.ts";
 import type { Store, WatchEvent } from "../store/store.ts";
 import { negotiate, partialOffer, tableOffer } from "./accept.ts";
 import { createLifetime } from "./lifetime.ts";
+import { checkWatchOptions, requireVersion } from "./list-options.ts";
 import type { Query } from "./query.ts";
 import { toStatusError } from "./status-response.ts";
 import { createTable, includeObjectOf, partialObject } from "./table.ts";
@@ -27,7 +28,7 @@ export interface WatchParts {
  * A watch as JSON, one event a line.
  *
  * - No resourceVersion, or "0": the objects that are there come first, as ADDED. `sendInitialEvents` overrules that either
- *   way, and when true a BOOKMARK with the annotation k8s.io/initial-events-end follows them.
+ *   way; when true they are not older than resourceVersion, and a BOOKMARK with the annotation k8s.io/initial-events-end follows them.
  * - A version that is no longer kept, and a reader too slow for the store's buffer: an ERROR event with a 410 Status, then
  *   the end.
  * - BOOKMARKs only with allowWatchBookmarks.
@@ -41,6 +42,7 @@ export async function watchResponse({ store, clock, log }: WatchParts, kindName:
   const { as, version } = negotiate(accept, [tableOffer, partialOffer]);
   const include = includeObjectOf(query);
   const selection = query.selection(kind, namespace);
+  checkWatchOptions(query);
   const from = query.resourceVersion();
   const bookmarks = query.flag("allowWatchBookmarks");
   const sendInitial = query.choice("sendInitialEvents");
@@ -66,6 +68,7 @@ export async function watchResponse({ store, clock, log }: WatchParts, kindName:
   let tail = "";
   if (sendInitial ?? fresh) {
     const list = await store.list(kindName, selection);
+    requireVersion(from, list.resourceVersion);
     initial = list.items;
     startAt = list.resourceVersion;
     if (sendInitial === true && bookmarks) tail = line("BOOKMARK", bookmarkAt(list.resourceVersion, { "k8s.io/initial-events-end": "true" }));
