@@ -48,6 +48,7 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
     [["explain", "workspace.spec", "--recursive"], /^GROUP: +vendetta\.dev\nKIND: +Workspace\nVERSION: +v1alpha1[^]*mounts\t<\[\]Object>\n {4}hostPath\t<string>[^]*provider\t<string> -required-\n +enum: docker, lxc, qemu, host/],
     [["explain", "ws.spec.resources.memory"], /Most bytes of memory, as a quantity/],
     [["explain", "nodes.metadata.labels"], /Short key\/value pairs to select objects by/],
+    [["explain", "--output=plaintext-openapiv2", "ws.spec.resources"], /RESOURCE: resources <Object>[^]*memory\t<string>\n +Most bytes of memory/],
     [["explain", "namespace"], /VERSION: +v1\n[^]*A room for names/],
     [["explain", "ws.spec.none"], /error: field "none" does not exist$/, { code: 1 }],
   ]);
@@ -83,6 +84,7 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
     [["create", "-f", "-"], /^Error from server \(BadRequest\): error when creating "STDIN": Workspace in version "v1alpha1" cannot be handled as a Workspace: strict decoding error: unknown field "spec\.imag"/, { code: 1, stdin: manifest("new", "{provider: host, imag: x}") }],
     [["create", "--validate=warn", "--dry-run=server", "-f", "-"], /^workspace\.vendetta\.dev\/new created \(server dry run\)\nWarning: unknown field "spec\.imag"$/, { stdin: manifest("new", "{provider: host, imag: x}") }],
     [["apply", "-f", "-"], 'error: resource mapping not found for name: "x" namespace: "" from "STDIN": no matches for kind "Workspace" in version "vendetta.dev/v9"\nensure CRDs are installed first', { code: 1, stdin: manifest("x", "{}", "Workspace", "vendetta.dev/v9") }],
+    [["create", "-f", "-"], 'error: resource mapping not found for name: "x" namespace: "" from "STDIN": no matches for kind "Gadget" in version "vendetta.dev/v1alpha1"\nensure CRDs are installed first', { code: 1, stdin: manifest("x", "{}", "Gadget") }],
     [["apply", "-f", "-"], /^error: error parsing STDIN: error converting YAML to JSON/, { code: 1, stdin: "a: [" }],
     [["create", "--raw", "/apis/vendetta.dev/v1alpha1/namespaces/default/workspaces", "-f", "-"], /^Error from server \(BadRequest\): Cannot read the request's body as JSON/, { code: 1, stdin: "{" }],
     [["replace", "--raw", "/apis/vendetta.dev/v1alpha1/namespaces/default/workspaces/dev", "-f", "-"], "Error from server (BadRequest): the name of the object (other) does not match the name on the URL (dev)", { code: 1, stdin: '{"apiVersion":"vendetta.dev/v1alpha1","kind":"Workspace","metadata":{"name":"other"},"spec":{"provider":"host"}}' }],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import type { ApiResource } from "../../src/server/api-resource.ts";
 import { componentName, createOpenApiDocument } from "../../src/server/openapi-document.ts";
 import { testApp } from "./server-harness.ts";
@@ -50,8 +51,8 @@ describe("OpenAPI v3", () => {
       for (const path of ["/openapi/v3", `/openapi/v3/${own}`]) assert.equal((await get(path, { accept })).response.status, code);
     });
   }
-  it("of another group, and v2, is 404", async () => {
-    for (const path of ["/openapi/v3/apis/apps/v1", "/openapi/v3/", "/openapi/v2"]) assert.equal((await get(path)).response.status, 404, path);
+  it("of another group is 404", async () => {
+    for (const path of ["/openapi/v3/apis/apps/v1", "/openapi/v3/", "/openapi/v1"]) assert.equal((await get(path)).response.status, 404, path);
   });
 });
 
@@ -131,4 +132,65 @@ describe("an OpenAPI document", () => {
   ] as const) {
     it(`calls ${kind} of "${group}" ${name}`, () => assert.equal(componentName({ group, version, kind }), name));
   }
+});
+
+/** The fields of a message as they stand in its bytes: by number, those with a length as bytes. */
+function fieldsOf(bytes: Uint8Array): ReadonlyMap<number, readonly Uint8Array[]> {
+  const reader = new BinaryReader(bytes);
+  const fields = new Map<number, Uint8Array[]>();
+  while (reader.pos < reader.len) {
+    const [number, type] = reader.tag();
+    if (type !== WireType.LengthDelimited) reader.skip(type, number);
+    else fields.set(number, [...(fields.get(number) ?? []), reader.bytes()]);
+  }
+  return fields;
+}
+
+describe("OpenAPI v2", () => {
+  const protobuf = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+  const read = async () => new Uint8Array(await (await testApp().send("GET", "/openapi/v2", undefined, { accept: protobuf })).arrayBuffer());
+  const textOf = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
+  /** The value of an entry in a list of `{ name = 1, value = 2 }`. */
+  const valueNamed = (bytes: Uint8Array, field: number, name: string) => {
+    const entry = (fieldsOf(bytes).get(field) ?? []).map(fieldsOf).find((each) => textOf(each.get(1)?.[0]) === name);
+    assert.ok(entry !== undefined, `no entry ${name} in field ${field}`);
+    return entry.get(2)![0]!;
+  };
+
+  it("is all documents as one, with everything that is referred to", async () => {
+    const { body, response } = await get("/openapi/v2");
+    assert.equal(response.headers.get("content-type"), "application/json");
+    assert.equal(body.swagger, "2.0");
+    const all = [...(await documents()).values()];
+    assert.deepEqual(Object.keys(body.paths).sort(), all.flatMap((each) => Object.keys(each.paths)).sort());
+    assert.deepEqual(Object.keys(body.definitions), [...new Set(all.flatMap((each) => Object.keys(each.components.schemas)))].sort());
+    for (const [, ref] of JSON.stringify(body).matchAll(/"\$ref":"([^"]+)"/g)) assert.ok(body.definitions[ref!.slice("#/definitions/".length)] !== undefined, ref);
+    assert.doesNotMatch(JSON.stringify(body), /components|allOf|anyOf/);
+    const { patch } = body.paths[`/${own}/namespaces/{namespace}/workspaces/{name}`];
+    assert.deepEqual(patch.consumes, ["application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"]);
+    assert.deepEqual(patch.parameters[0], { in: "body", name: "body", required: true, schema: { $ref: "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.Patch" } });
+  });
+  it("is protobuf for those who read nothing else", async () => {
+    const { headers } = await testApp().send("GET", "/openapi/v2", undefined, { accept: `${protobuf}, application/json` });
+    assert.equal(headers.get("content-type"), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+    const document = await read();
+    assert.equal(textOf(fieldsOf(document).get(1)?.[0]), "2.0");
+    const workspace = valueNamed(fieldsOf(document).get(9)![0]!, 1, "dev.vendetta.v1alpha1.Workspace");
+    assert.match(textOf(fieldsOf(workspace).get(4)?.[0]), /^A place to work in/);
+    assert.deepEqual(JSON.parse(textOf(fieldsOf(valueNamed(workspace, 31, "x-kubernetes-group-version-kind")).get(2)?.[0])), [{ group: "vendetta.dev", version: "v1alpha1", kind: "Workspace" }]);
+    const properties = fieldsOf(workspace).get(25)![0]!;
+    assert.equal(textOf(fieldsOf(valueNamed(properties, 1, "metadata")).get(1)?.[0]), "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
+    const spec = valueNamed(properties, 1, "spec");
+    assert.deepEqual(fieldsOf(spec).get(19)!.map(textOf), ["provider"]);
+    const patch = fieldsOf(valueNamed(fieldsOf(document).get(8)![0]!, 2, `/${own}/namespaces/{namespace}/workspaces/{name}`)).get(8)![0]!;
+    assert.deepEqual(fieldsOf(patch).get(7)!.map(textOf), ["application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"]);
+    // ParametersItem > Parameter > NonBodyParameter > QueryParameterSubSchema
+    const query = fieldsOf(patch).get(8)!.map((item) => fieldsOf(fieldsOf(item).get(1)![0]!).get(2)).filter((each) => each !== undefined).map((each) => fieldsOf(fieldsOf(each[0]!).get(3)![0]!));
+    assert.deepEqual(query.map((each) => `${textOf(each.get(4)?.[0])} ${textOf(each.get(2)?.[0])} ${textOf(each.get(6)?.[0])}`), ["dryRun query string", "fieldManager query string", "fieldValidation query string", "force query boolean"]);
+  });
+  it("sends nothing to those who have it, and 406 to those who cannot read it", async () => {
+    const etag = (await get("/openapi/v2")).response.headers.get("etag")!;
+    assert.equal((await get("/openapi/v2", { "if-none-match": etag })).response.status, 304);
+    assert.equal((await get("/openapi/v2", { accept: "text/html" })).response.status, 406);
+  });
 });
