@@ -15,6 +15,7 @@ import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
 import { addCommandPaths } from "./upgrade.ts";
+import { withStreams } from "./stream-subresources.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
 
 /** An answer is begun within this time; what streams after it has its own end. */
@@ -45,7 +46,7 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
     await within(clock, answerMsMax, next());
   });
   addHealth(app, health);
-  const resources = [...kindNames.map((name) => resourceOf(kinds[name])), crdResource];
+  const resources = [...kindNames.map((name) => withStreams(resourceOf(kinds[name]))), crdResource];
   addDiscovery(app, version, resources);
   addOpenApi(app, version, resources);
   addCommandPaths(app);

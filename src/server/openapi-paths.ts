@@ -85,12 +85,12 @@ export function openApiPaths(resources: readonly ApiResource[], names: OpenApiNa
     const namespaced = resource.scope === "Namespaced";
     const collection = `${root}${namespaced ? "/namespaces/{namespace}" : ""}/${resource.plural}`;
     const rooms = namespaced ? [namespaceParameter] : [];
-    const add = (path: string, at: Operation["at"], parameters: readonly Json[], scopeWord: string) => {
-      const item = Object.fromEntries(resource.verbs.flatMap((verb) => (verb === "watch" || operations[verb].at !== at ? [] : [[operations[verb].method, operationOf(resource, verb, scopeWord, names)]])));
+    const add = (path: string, at: Operation["at"], parameters: readonly Json[]) => {
+      const item = Object.fromEntries(resource.verbs.flatMap((verb) => (verb === "watch" || operations[verb].at !== at ? [] : [[operations[verb].method, operationOf(resource, verb, scopeWordOf(resource), names)]])));
       if (Object.keys(item).length > 0) paths[path] = { ...item, ...(parameters.length === 0 ? {} : { parameters }) };
     };
-    add(collection, "collection", rooms, namespaced ? "Namespaced" : "");
-    add(`${collection}/{name}`, "object", [nameParameter(resource.kind), ...rooms], namespaced ? "Namespaced" : "");
+    add(collection, "collection", rooms);
+    add(`${collection}/{name}`, "object", [nameParameter(resource.kind), ...rooms]);
     for (const each of resource.subresources) {
       const methods = each.verbs.flatMap((verb): (readonly [string, object])[] => (verb === "watch" ? [] : [[operations[verb].method, subresourceOperation(resource, each, verb, names)]]));
       paths[`${collection}/{name}/${each.name}`] = { ...Object.fromEntries(methods), parameters: [nameParameter(resource.kind), ...rooms] };
@@ -108,7 +108,7 @@ function operationOf(resource: ApiResource, verb: Exclude<Verb, "watch">, scopeW
   return {
     tags: [tagOf(resource)],
     description: `${words} ${resource.kind}`,
-    operationId: `${verb === "deletecollection" ? "delete" : verb === "get" ? "read" : verb === "update" ? "replace" : verb}${operationWord(resource)}${verb === "deletecollection" ? "Collection" : ""}${scopeWord}${resource.kind}`,
+    operationId: `${idVerbs[verb]}${operationWord(resource)}${verb === "deletecollection" ? "Collection" : ""}${scopeWord}${resource.kind}`,
     parameters,
     ...bodyOf(verb, own),
     responses: answers(types, answer, verb === "create" ? ["200", "201", "202"] : verb === "update" || verb === "patch" ? ["200", "201"] : verb === "delete" ? ["200", "202"] : ["200"]),
@@ -125,10 +125,10 @@ function subresourceOperation(resource: ApiResource, { name, responseKind }: Api
   return {
     tags: [tagOf(resource)],
     description: `${words} ${resource.kind}'s ${name}`,
-    operationId: `${verb}${operationWord(resource)}${resource.kind}${name.slice(0, 1).toUpperCase()}${name.slice(1)}`,
+    operationId: `${isObject || name === "log" ? idVerbs[verb] : `connect${capital(action)}`}${operationWord(resource)}${scopeWordOf(resource)}${resource.kind}${capital(name)}`,
     ...(isObject ? { parameters, ...bodyOf(verb, own) } : {}),
     responses: answers(isObject ? answerTypes : ["text/plain"], own, verb === "update" || verb === "patch" ? ["200", "201"] : ["200"]),
-    "x-kubernetes-action": isObject ? action : "connect",
+    "x-kubernetes-action": isObject || name === "log" ? action : "connect",
     "x-kubernetes-group-version-kind": { group: responseKind.group, version: responseKind.version, kind: responseKind.kind },
   };
 }
@@ -166,10 +166,17 @@ function ref(component: string): OpenApiSchema {
 
 /** `VendettaDevV1alpha1`, `CoreV1`: the group's part of operation ids. */
 function operationWord({ group, version }: Pick<ResponseKind, "group" | "version">): string {
-  return [...(group || "core").split("."), version].map((part) => part.slice(0, 1).toUpperCase() + part.slice(1)).join("");
+  return [...(group || "core").split("."), version].map(capital).join("");
 }
+
+/** First words of operation ids, as Kubernetes makes them. */
+const idVerbs: { readonly [V in Exclude<Verb, "watch">]: string } = { list: "list", create: "create", deletecollection: "delete", get: "read", update: "replace", patch: "patch", delete: "delete" };
+
+const capital = (word: string) => word.slice(0, 1).toUpperCase() + word.slice(1);
+
+const scopeWordOf = ({ scope }: ApiResource) => (scope === "Namespaced" ? "Namespaced" : "");
 
 function tagOf({ group, version }: Pick<ResponseKind, "group" | "version">): string {
   const [first = "core", ...rest] = (group || "core").split(".");
-  return `${first}${rest.map((part) => part.slice(0, 1).toUpperCase() + part.slice(1)).join("")}_${version}`;
+  return `${first}${rest.map(capital).join("")}_${version}`;
 }

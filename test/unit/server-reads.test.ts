@@ -147,7 +147,7 @@ describe("discovery", () => {
     assert.equal((await get("/apis/vendetta.dev")).body.kind, "APIGroup");
     assert.deepEqual((await get("/api/v1")).body.resources.map((each: any) => each.name), ["namespaces", "namespaces/status", "events"]);
     const { resources } = (await get(group)).body;
-    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "services", "services/status"]);
+    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "workspaces/exec", "services", "services/status", "services/exec", "services/log"]);
     assert.deepEqual(resources[2].shortNames, ["ws"]);
   });
   it("is aggregated on request", async () => {
