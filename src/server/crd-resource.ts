@@ -76,7 +76,7 @@ function definitionsOnce(): Definitions {
 interface Crd {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly uid: string; readonly resourceVersion: string; readonly generation: number; readonly creationTimestamp: string };
+  readonly metadata: { readonly name: string; readonly uid: string; readonly resourceVersion: string; readonly generation: number; readonly creationTimestamp: string; readonly labels: Readonly<Record<string, string>> };
 }
 
 /**
@@ -98,7 +98,7 @@ export function addCustomResourceDefinitions(app: Hono<AppEnv>, { store, clock }
   route(`/apis/${apiVersion}/${plural}`, async (c) => {
     const query = new Query(c.req.url);
     const { labels = [], fields = [] } = query.selection({ selectableFields: [] }, undefined);
-    const items = (await all()).filter((each) => matchesLabels(labels) && matchesFields(fields, each));
+    const items = (await all()).filter((each) => matchesLabels(labels, each.metadata.labels) && matchesFields(fields, each));
     return query.flag("watch") ? watch(clock, items, query, c) : listed(items, query, negotiate(c.req.header("accept") ?? null, [tableOffer, partialListOffer]));
   });
   route(`/apis/${apiVersion}/${plural}/:name`, async (c) => {
@@ -113,7 +113,7 @@ function shownCrd(crd: Definitions["crds"][number], { uid, creationTimestamp }: 
   const condition = (type: string, reason: string, message: string) => ({ type, status: "True", lastTransitionTime: creationTimestamp, reason, message });
   return {
     ...crd,
-    metadata: { ...crd.metadata, uid: uidOf(uid, crd.metadata.name), resourceVersion: definitionsOnce().version, generation: 1, creationTimestamp },
+    metadata: { ...crd.metadata, uid: uidOf(uid, crd.metadata.name), resourceVersion: definitionsOnce().version, generation: 1, creationTimestamp, labels: applySetParent },
     spec: { ...crd.spec, conversion: { strategy: "None" } },
     status: {
       conditions: [condition("NamesAccepted", "NoConflicts", "no conflicts found"), condition("Established", "InitialNamesAccepted", "the initial names have been accepted")],
@@ -122,6 +122,9 @@ function shownCrd(crd: Definitions["crds"][number], { uid, creationTimestamp }: 
     },
   } as Crd;
 }
+
+/** Lets `kubectl apply --applyset=workspaces.vendetta.dev/NAME` keep in an object which others were applied with it. */
+const applySetParent = { "applyset.kubernetes.io/is-parent-type": "true" };
 
 /** The same for the same store and name, in the shape of RFC 9562 version 8. */
 function uidOf(storeUid: string, name: string): string {

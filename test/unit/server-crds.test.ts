@@ -41,6 +41,7 @@ describe("customresourcedefinitions", () => {
     ["?fieldSelector=metadata.name!%3Dnodes.vendetta.dev", 2],
     ["?labelSelector=app%3Dx", 0],
     ["?labelSelector=!app", 3],
+    ["?labelSelector=applyset.kubernetes.io%2Fis-parent-type", 3],
   ] as const) {
     it(`${query} selects ${found}`, async () => assert.equal((await get(query)).items.length, found));
   }
