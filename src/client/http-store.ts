@@ -99,7 +99,11 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
         ...(metadata.remainingItemCount === undefined ? {} : { remainingItemCount: metadata.remainingItemCount }),
       };
     },
-    create: (kind, body, options) => write("POST", kind, body, options),
+    create(kind, body, options) {
+      // The contract overwrites it; the API refuses it. kubectl leaves it out too.
+      const { resourceVersion: _, ...metadata } = body.metadata;
+      return write("POST", kind, { ...body, metadata }, options);
+    },
     update: (kind, body, options) => write("PUT", kind, body, options),
     updateStatus: (kind, body, options) => write("PUT", kind, body, options, "status"),
     patch: (kind, ref, patch, options) =>
