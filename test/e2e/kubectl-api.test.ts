@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { eventually } from "../harness/eventually.ts";
-import { kubectlUnavailable, startKubectl, type Kubectl } from "../harness/kubectl.ts";
+import { kubectlMinor, startKubectl, type Kubectl } from "../harness/kubectl-app.ts";
 
-const skip = kubectlUnavailable() ?? false;
+const minor = kubectlMinor();
+const skip = minor === undefined ? "kubectl is not installed (Debian: kubernetes-client)" : false;
 
 const manifest = (name: string, spec = "{provider: docker, image: node:20}", kind = "Workspace", apiVersion = "vendetta.dev/v1alpha1") => `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: ${name}, labels: {app: ${name}}}\nspec: ${spec}\n`;
 
-/** What is typed, what is printed (a text, or what it must match), and the exit code when it is not that of success. */
-type Row = readonly [args: readonly string[], printed: string | RegExp, options?: { readonly code?: number; readonly stdin?: string; readonly env?: Readonly<Record<string, string>> }];
+/** What is typed, what is printed (a text, or what it must match), the exit code when it is not that of success, and the first minor version of 1 that types or words it so. */
+type Row = readonly [args: readonly string[], printed: string | RegExp, options?: { readonly code?: number; readonly stdin?: string; readonly env?: Readonly<Record<string, string>>; readonly minorMin?: number }];
 
 describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
   let kubectl: Kubectl;
@@ -21,8 +22,8 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
 
   const rows = (title: string, table: readonly Row[]): void => {
     describe(title, () => {
-      for (const [args, printed, { code = 0, stdin, env } = {}] of table) {
-        it(`kubectl ${args.join(" ")}${stdin === undefined ? "" : ` < ${JSON.stringify(stdin.slice(0, 60))}`}`, async () => {
+      for (const [args, printed, { code = 0, stdin, env, minorMin = 0 } = {}] of table) {
+        it(`kubectl ${args.join(" ")}${stdin === undefined ? "" : ` < ${JSON.stringify(stdin.slice(0, 60))}`}`, { skip: (minor ?? 0) < minorMin ? `kubectl is 1.${minor}, and this is of 1.${minorMin}` : false }, async () => {
           const result = await kubectl.run(args, { stdin, env });
           if (typeof printed === "string") assert.equal(result.text, printed);
           else assert.match(result.text, printed);
@@ -35,8 +36,8 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
   rows("of what there is", [
     [["api-versions"], /^apiextensions\.k8s\.io\/v1\n[^]*^v1\n[^]*^vendetta\.dev\/v1alpha1$/m],
     [["api-resources", "--api-group=vendetta.dev", "--no-headers"], /^nodes +no +vendetta\.dev\/v1alpha1 +false +Node\nservices +svc +vendetta\.dev\/v1alpha1 +true +Service\nworkspaces +ws +vendetta\.dev\/v1alpha1 +true +Workspace$/],
-    [["api-resources", "--categories=vendetta", "-o", "name"], "nodes.vendetta.dev\nservices.vendetta.dev\nworkspaces.vendetta.dev"],
-    [["cluster-info"], /^Kubernetes control plane is running at SERVER\n/],
+    [["api-resources", "--categories=vendetta", "-o", "name"], "nodes.vendetta.dev\nservices.vendetta.dev\nworkspaces.vendetta.dev", { minorMin: 32 }],
+    [["cluster-info"], /Kubernetes control plane.* is running at .*SERVER/],
     [["get", "vendetta", "-o", "name"], "workspace.vendetta.dev/dev\nworkspace.vendetta.dev/test\nworkspace.vendetta.dev/web-1\nservice.vendetta.dev/api"],
     [["get", "crd", "-o", "name"], /customresourcedefinition\.apiextensions\.k8s\.io\/workspaces\.vendetta\.dev/],
     [["get", "crds"], /^NAME +CREATED AT\nnodes\.vendetta\.dev +\d{4}-\d\d-\d\dT/],
@@ -44,11 +45,11 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
   ]);
 
   rows("as documentation", [
-    [["explain", "service.spec.healthCheck.http.path"], /FIELD: path <string>[^]*Path asked for with GET\. Default: \/\./],
-    [["explain", "workspace.spec", "--recursive"], /^GROUP: +vendetta\.dev\nKIND: +Workspace\nVERSION: +v1alpha1[^]*mounts\t<\[\]Object>\n {4}hostPath\t<string>[^]*provider\t<string> -required-\n +enum: docker, lxc, qemu, host/],
+    [["explain", "service.spec.healthCheck.http.path"], /FIELD: +path <string>[^]*Path asked for with GET\. Default: \/\./],
+    [["explain", "workspace.spec", "--recursive"], /^GROUP: +vendetta\.dev\nKIND: +Workspace\nVERSION: +v1alpha1[^]*mounts\t<\[\]Object>\n {4}hostPath\t<string>[^]*provider\t<string> -required-\n +enum: docker, lxc, qemu, host/, { minorMin: 32 }],
     [["explain", "ws.spec.resources.memory"], /Most bytes of memory, as a quantity/],
     [["explain", "nodes.metadata.labels"], /Short key\/value pairs to select objects by/],
-    [["explain", "--output=plaintext-openapiv2", "ws.spec.resources"], /RESOURCE: resources <Object>[^]*memory\t<string>\n +Most bytes of memory/],
+    [["explain", "--output=plaintext-openapiv2", "ws.spec.resources"], /RESOURCE: resources <Object>[^]*memory\t<string>\n +Most bytes of memory/, { minorMin: 32 }],
     [["explain", "namespace"], /VERSION: +v1\n[^]*A room for names/],
     [["explain", "ws.spec.none"], /error: field "none" does not exist$/, { code: 1 }],
   ]);
@@ -64,8 +65,8 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
     [["get", "ws", "-A", "--sort-by=.metadata.name", "-o", "custom-columns=N:.metadata.name,K:.kind,V:.apiVersion"], "N       K           V\ndev     Workspace   vendetta.dev/v1alpha1\ntest    Workspace   vendetta.dev/v1alpha1\nweb-1   Workspace   vendetta.dev/v1alpha1"],
     [["get", "ws", "-o", "jsonpath={.kind} {.items[*].kind}"], "List Workspace Workspace Workspace"],
     [["get", "--raw", "/apis/vendetta.dev/v1alpha1/workspaces?limit=1"], /^\{"kind":"WorkspaceList","apiVersion":"vendetta\.dev\/v1alpha1","metadata":\{"resourceVersion":"\d+","continue":"[^"]+","remainingItemCount":2\},"items":\[\{"apiVersion":"vendetta\.dev\/v1alpha1","kind":"Workspace"/],
-    [["get", "ws", "dev", "--subresource=status", "-o", "name"], "workspace.vendetta.dev/dev"],
-    [["wait", "ws/dev", "--for=jsonpath={.spec.provider}=docker", "--timeout=10s"], "workspace.vendetta.dev/dev condition met"],
+    [["get", "ws", "dev", "--subresource=status", "-o", "name"], "workspace.vendetta.dev/dev", { minorMin: 32 }],
+    [["wait", "ws/dev", "--for=jsonpath={.spec.provider}=docker", "--timeout=10s"], "workspace.vendetta.dev/dev condition met", { minorMin: 32 }],
     [["describe", "ws", "dev"], /^Name: +dev\nNamespace: +default\nLabels: +app=dev\n/],
   ]);
 
@@ -81,10 +82,10 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
     [["create", "-n", "nowhere", "-f", "-"], 'Error from server (NotFound): error when creating "STDIN": namespaces "nowhere" not found', { code: 1, stdin: manifest("dev") }],
     [["create", "-f", "-"], 'The Workspace "new" is invalid: spec.provider: must be one of docker, lxc, qemu, host; found "vmware"', { code: 1, stdin: manifest("new", "{provider: vmware, image: x}") }],
     [["patch", "ws", "dev", "--type=merge", "-p", '{"spec":{"provider":"lxc","ports":[{"port":0}]}}'], /^The Workspace "dev" is invalid: spec\.ports\[0\]\.port: 0 must be between 1 and 65535/, { code: 1 }],
-    [["create", "-f", "-"], /^Error from server \(BadRequest\): error when creating "STDIN": Workspace in version "v1alpha1" cannot be handled as a Workspace: strict decoding error: unknown field "spec\.imag"/, { code: 1, stdin: manifest("new", "{provider: host, imag: x}") }],
-    [["create", "--validate=warn", "--dry-run=server", "-f", "-"], /^workspace\.vendetta\.dev\/new created \(server dry run\)\nWarning: unknown field "spec\.imag"$/, { stdin: manifest("new", "{provider: host, imag: x}") }],
-    [["apply", "-f", "-"], 'error: resource mapping not found for name: "x" namespace: "" from "STDIN": no matches for kind "Workspace" in version "vendetta.dev/v9"\nensure CRDs are installed first', { code: 1, stdin: manifest("x", "{}", "Workspace", "vendetta.dev/v9") }],
-    [["create", "-f", "-"], 'error: resource mapping not found for name: "x" namespace: "" from "STDIN": no matches for kind "Gadget" in version "vendetta.dev/v1alpha1"\nensure CRDs are installed first', { code: 1, stdin: manifest("x", "{}", "Gadget") }],
+    [["create", "-f", "-"], /^Error from server \(BadRequest\): error when creating "STDIN": Workspace in version "v1alpha1" cannot be handled as a Workspace: strict decoding error: unknown field "spec\.imag"/, { code: 1, stdin: manifest("new", "{provider: host, imag: x}"), minorMin: 32 }],
+    [["create", "--validate=warn", "--dry-run=server", "-f", "-"], /^workspace\.vendetta\.dev\/new created \(server dry run\)\nWarning: unknown field "spec\.imag"$/, { stdin: manifest("new", "{provider: host, imag: x}"), minorMin: 32 }],
+    [["apply", "-f", "-"], 'error: resource mapping not found for name: "x" namespace: "" from "STDIN": no matches for kind "Workspace" in version "vendetta.dev/v9"\nensure CRDs are installed first', { code: 1, stdin: manifest("x", "{}", "Workspace", "vendetta.dev/v9"), minorMin: 32 }],
+    [["create", "-f", "-"], 'error: resource mapping not found for name: "x" namespace: "" from "STDIN": no matches for kind "Gadget" in version "vendetta.dev/v1alpha1"\nensure CRDs are installed first', { code: 1, stdin: manifest("x", "{}", "Gadget"), minorMin: 32 }],
     [["apply", "-f", "-"], /^error: error parsing STDIN: error converting YAML to JSON/, { code: 1, stdin: "a: [" }],
     [["create", "--raw", "/apis/vendetta.dev/v1alpha1/namespaces/default/workspaces", "-f", "-"], /^Error from server \(BadRequest\): Cannot read the request's body as JSON/, { code: 1, stdin: "{" }],
     [["replace", "--raw", "/apis/vendetta.dev/v1alpha1/namespaces/default/workspaces/dev", "-f", "-"], "Error from server (BadRequest): the name of the object (other) does not match the name on the URL (dev)", { code: 1, stdin: '{"apiVersion":"vendetta.dev/v1alpha1","kind":"Workspace","metadata":{"name":"other"},"spec":{"provider":"host"}}' }],
@@ -102,7 +103,7 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
     [["apply", "-f", "-"], "workspace.vendetta.dev/applied configured", { stdin: manifest("applied", "{provider: docker, image: node:22}") }],
     [["edit", "ws", "applied"], "workspace.vendetta.dev/applied edited", { env: { EDITOR: "sed -i s/node:22/node:24/" } }],
     [["get", "ws", "applied", "-o", "jsonpath={.spec.image}"], "node:24"],
-    [["apply", "--prune", "-l", "app=pruned", "--prune-allowlist=vendetta.dev/v1alpha1/Workspace", "-f", "-"], "workspace.vendetta.dev/pruned created", { stdin: manifest("pruned") }],
+    [["apply", "--prune", "-l", "app=pruned", "--prune-allowlist=vendetta.dev/v1alpha1/Workspace", "-f", "-"], "workspace.vendetta.dev/pruned created", { stdin: manifest("pruned"), minorMin: 32 }],
   ]);
 
   it("kubectl get -w: what is there, what comes, and what leaves the selector", async () => {

@@ -5,16 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testServer, type TestServer } from "../unit/server-harness.ts";
 
-/** Why no kubectl can be run here; undefined when one can. With CI=true a lack is an error, not a skip. */
-export function kubectlUnavailable(): string | undefined {
-  let why: string | undefined;
+/** Minor version of the kubectl that is found: 32 of v1.32.4; undefined when there is none. With CI=true a lack is an error. */
+export function kubectlMinor(): number | undefined {
+  let text: string;
   try {
-    execFileSync("kubectl", ["version", "--client"], { stdio: "ignore" });
-  } catch {
-    why = "kubectl is not installed";
+    text = execFileSync("kubectl", ["version", "--client", "-o", "json"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  } catch (error) {
+    if (process.env["CI"] === "true") throw new Error("kubectl is not installed; in CI that is a failure", { cause: error });
+    return undefined;
   }
-  if (why !== undefined && process.env["CI"] === "true") throw new Error(`${why}; in CI that is a failure`);
-  return why;
+  const { clientVersion } = JSON.parse(text) as { readonly clientVersion: { readonly gitVersion: string } };
+  return Number(/^v1\.(\d+)/.exec(clientVersion.gitVersion)?.[1]);
 }
 
 export interface KubectlOptions {
