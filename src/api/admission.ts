@@ -1,7 +1,7 @@
 import { invalid, notFound, StatusError, type StatusCause } from "./status-error.ts";
 import type { AnyObject, KindMap, KindName } from "./registry.ts";
-import type { Service } from "./service.ts";
-import { portsOf } from "./service.ts";
+import { qualifiedKind } from "./kind.ts";
+import { portsOf, serviceKind, type Service } from "./service.ts";
 
 /** What a rule over several objects may look at. */
 export interface AdmissionReader {
@@ -32,7 +32,7 @@ export function admit(kind: KindName, object: AnyObject, old: AnyObject | undefi
       named: (name) => reader.get("Service", namespace, name),
       inWorkspace: (workspace) => reader.servicesIn(namespace, workspace),
     });
-    if (causes.length > 0) throw invalid("Service", object.metadata.name, causes);
+    if (causes.length > 0) throw invalid(qualifiedKind(serviceKind), object.metadata.name, causes);
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { apiVersionOf, type KindDefinition } from "./kind.ts";
+import type { OpenApiSchema } from "./openapi-schema.ts";
 
 /** A JSON value that is an object; what a CRD is made of. */
 type Json = { readonly [key: string]: unknown };
@@ -10,8 +11,6 @@ type Json = { readonly [key: string]: unknown };
  * Deterministic: the same kind gives the same object, keys in the same order.
  */
 export function createCrd(kind: KindDefinition<never>): Json {
-  const spec = kind.specSchema === undefined ? undefined : structuralSchema(kind.specSchema);
-  const status = kind.statusSchema === undefined ? undefined : structuralSchema(kind.statusSchema);
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
@@ -32,7 +31,7 @@ export function createCrd(kind: KindDefinition<never>): Json {
           name: kind.version,
           served: true,
           storage: true,
-          ...(status === undefined ? {} : { subresources: { status: {} } }),
+          ...(kind.statusSchema === undefined ? {} : { subresources: { status: {} } }),
           additionalPrinterColumns: kind.printerColumns.map(({ name, type, jsonPath, description, priority }) => ({
             name,
             type,
@@ -41,22 +40,33 @@ export function createCrd(kind: KindDefinition<never>): Json {
             ...(priority === undefined || priority === 0 ? {} : { priority }),
           })),
           selectableFields: kind.selectableFields.map((path) => ({ jsonPath: `.${path}` })),
-          schema: {
-            openAPIV3Schema: {
-              description: kind.description,
-              type: "object",
-              required: ["spec"],
-              properties: {
-                apiVersion: { type: "string", description: `Always ${apiVersionOf(kind)}.` },
-                kind: { type: "string", description: `Always ${kind.kind}.` },
-                metadata: { type: "object" },
-                ...(spec === undefined ? {} : { spec: { description: `What is wished of the ${kind.kind}.`, ...spec } }),
-                ...(status === undefined ? {} : { status: { description: `What is true of the ${kind.kind}; written by vendetta.`, ...status } }),
-              },
-            },
-          },
+          schema: { openAPIV3Schema: kindSchema(kind, { type: "object" }) },
         },
       ],
+    },
+  };
+}
+
+/**
+ * The whole object of a kind: what the CRD, the OpenAPI documents and `vendetta explain` tell of it.
+ * @param metadata stands for the object's metadata: a CRD must leave it open, a document refers to ObjectMeta
+ */
+export function kindSchema(kind: KindDefinition<never>, metadata: OpenApiSchema): OpenApiSchema {
+  const part = (schema: z.ZodType | undefined, name: string, description: string) => (schema === undefined ? {} : { [name]: { description, ...structuralSchema(schema) } });
+  const root: OpenApiSchema = kind.rootSchema === undefined ? {} : structuralSchema(kind.rootSchema);
+  // Kubernetes' own kinds are lenient: a Namespace without a spec is a whole one.
+  const required = kind.group !== "" && kind.specSchema !== undefined ? ["spec"] : (root.required ?? []);
+  return {
+    description: kind.description,
+    type: "object",
+    ...(required.length === 0 ? {} : { required }),
+    properties: {
+      apiVersion: { type: "string", description: `Always ${apiVersionOf(kind)}.` },
+      kind: { type: "string", description: `Always ${kind.kind}.` },
+      metadata,
+      ...part(kind.specSchema, "spec", `What is wished of the ${kind.kind}.`),
+      ...part(kind.statusSchema, "status", `What is true of the ${kind.kind}; written by vendetta.`),
+      ...root.properties,
     },
   };
 }

@@ -3,30 +3,36 @@ import { dnsSubdomain, type ObjectMeta } from "./meta.ts";
 import type { KindDefinition } from "./kind.ts";
 
 const objectReference = z.strictObject({
-  apiVersion: z.string().optional(),
-  kind: z.string().optional(),
-  namespace: z.string().optional(),
-  name: z.string().optional(),
-  uid: z.string().optional(),
-  resourceVersion: z.string().optional(),
-  fieldPath: z.string().optional(),
+  apiVersion: z.string().optional().describe("API version of the object."),
+  kind: z.string().optional().describe("Kind of the object."),
+  namespace: z.string().optional().describe("Namespace of the object; empty when it is cluster-scoped."),
+  name: z.string().optional().describe("Name of the object."),
+  uid: z.string().optional().describe("uid of the object: another one of the same name is not meant."),
+  resourceVersion: z.string().optional().describe("Version of the object when this happened."),
+  fieldPath: z.string().optional().describe("Part of the object that is meant, such as spec.containers{web}."),
 });
 
 const root = z.strictObject({
   involvedObject: objectReference.describe("The object this happened to."),
   reason: z.string().max(128).optional().describe("What happened, as one CamelCase word."),
   message: z.string().max(1024).optional().describe("What happened, as a sentence."),
-  type: z.enum(["Normal", "Warning"]).optional().describe("Warning: somebody may have to do something."),
-  count: z.number().int().optional().describe("How often it happened between firstTimestamp and lastTimestamp."),
-  firstTimestamp: z.string().nullable().optional().describe("RFC 3339."),
-  lastTimestamp: z.string().nullable().optional().describe("RFC 3339."),
-  eventTime: z.string().nullable().optional().describe("RFC 3339 with microseconds; of newer clients."),
-  source: z.strictObject({ component: z.string().optional(), host: z.string().optional() }).optional().describe("Who reports it."),
-  reportingComponent: z.string().optional(),
-  reportingInstance: z.string().optional(),
-  action: z.string().optional(),
-  related: objectReference.optional(),
-  series: z.strictObject({ count: z.number().int().optional(), lastObservedTime: z.string().nullable().optional() }).optional(),
+  type: z.enum(["Normal", "Warning"]).optional().describe("Normal: it is as it should be. Warning: somebody may have to do something."),
+  count: z.number().int().optional().describe("Times it happened between firstTimestamp and lastTimestamp."),
+  firstTimestamp: z.string().nullable().optional().describe("When it happened first, RFC 3339."),
+  lastTimestamp: z.string().nullable().optional().describe("When it happened last, RFC 3339."),
+  eventTime: z.string().nullable().optional().describe("When it happened, RFC 3339 with microseconds; set by newer clients instead of firstTimestamp."),
+  source: z.strictObject({ component: z.string().optional().describe("Program that reports it."), host: z.string().optional().describe("Machine that program runs on.") }).optional().describe("Who reports it."),
+  reportingComponent: z.string().optional().describe("Controller that reports it, such as vendetta.dev/workspace; set by newer clients instead of source."),
+  reportingInstance: z.string().optional().describe("Which instance of that controller, when there are several."),
+  action: z.string().optional().describe("What was done or was to be done, as one CamelCase word."),
+  related: objectReference.optional().describe("A second object that has to do with it."),
+  series: z
+    .strictObject({
+      count: z.number().int().optional().describe("Times it happened so far."),
+      lastObservedTime: z.string().nullable().optional().describe("When it happened last, RFC 3339 with microseconds."),
+    })
+    .optional()
+    .describe("Set by newer clients when it happens again and again."),
 });
 
 /** core/v1 Event. */

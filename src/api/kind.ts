@@ -44,6 +44,16 @@ export interface KindDefinition<T extends StoredObject = StoredObject> {
   readonly validate?: (object: T, old: T | undefined) => readonly StatusCause[];
 }
 
+/** `workspaces.vendetta.dev`, `namespaces`: what Kubernetes calls a resource in its messages. */
+export function qualifiedResource({ group, plural }: { readonly group: string; readonly plural: string }): string {
+  return group === "" ? plural : `${plural}.${group}`;
+}
+
+/** `Workspace.vendetta.dev`, `Namespace`: what Kubernetes calls a kind in its messages. */
+export function qualifiedKind({ group, kind }: { readonly group: string; readonly kind: string }): string {
+  return group === "" ? kind : `${kind}.${group}`;
+}
+
 export function apiVersionOf(kind: { readonly group: string; readonly version: string }): string {
   return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
 }

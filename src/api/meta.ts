@@ -48,9 +48,9 @@ export const objectMeta = z.strictObject({
   uid: z.string().optional().describe("Set by the server: unique over all time."),
   resourceVersion: z.string().optional().describe("Set by the server: changes with each write. Sent with an update, it must be the current one."),
   generation: z.number().int().optional().describe("Set by the server: goes up when the spec changes."),
-  creationTimestamp: rfc3339.nullable().optional().describe("Set by the server: when the object was stored."),
-  deletionTimestamp: rfc3339.nullable().optional().describe("Set by the server: when deletion was asked for."),
-  deletionGracePeriodSeconds: z.number().int().nullable().optional().describe("Set by the server, in seconds."),
+  creationTimestamp: rfc3339.nullable().optional().describe("Set by the server: when the object was stored, RFC 3339."),
+  deletionTimestamp: rfc3339.nullable().optional().describe("Set by the server: when deletion was asked for, RFC 3339. The object goes with its last finalizer."),
+  deletionGracePeriodSeconds: z.number().int().nullable().optional().describe("Set by the server: seconds the object had to end by itself when deletion was asked for."),
   managedFields: z.array(z.looseObject({})).optional().describe("Set by the server: who manages which field."),
   selfLink: z.string().optional().describe("Unused; accepted from old clients."),
 });

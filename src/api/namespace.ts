@@ -3,10 +3,10 @@ import { dnsLabel, type ObjectMeta } from "./meta.ts";
 import type { KindDefinition } from "./kind.ts";
 
 const spec = z.strictObject({
-  finalizers: z.array(z.string()).optional().describe("Names that must be taken away before the namespace goes. Kept for Kubernetes clients."),
+  finalizers: z.array(z.string()).optional().describe("Names that must all be taken away before the namespace goes. Set by Kubernetes clients; vendetta itself uses metadata.finalizers."),
 });
 const status = z.strictObject({
-  phase: z.enum(["Active", "Terminating"]).optional().describe("Terminating once deletion was asked for: nothing new can be made in it."),
+  phase: z.enum(["Active", "Terminating"]).optional().describe("Active, or Terminating once deletion was asked for: nothing new can be made in it."),
 });
 
 /** core/v1 Namespace. */

@@ -5,7 +5,7 @@ import type { KindDefinition } from "./kind.ts";
 import type { StatusCause } from "./status-error.ts";
 
 const taint = z.strictObject({
-  key: z.string().min(1).max(317).describe("What keeps Workspaces away."),
+  key: z.string().min(1).max(317).describe("Name of what keeps Workspaces away, such as example.com/gpu."),
   value: z.string().max(63).default("").describe("Compared with a toleration's value."),
   effect: z.enum(["NoSchedule", "NoExecute"]).describe("NoSchedule: nothing new comes here. NoExecute: what runs here without a toleration is stopped."),
 });
@@ -19,52 +19,53 @@ const spec = z.strictObject({
       docker: z.strictObject({ socketPath: z.string().startsWith("/", "must be an absolute path").max(104).default("/var/run/docker.sock").describe("Unix socket of the Docker engine on the node.") }).optional().describe("The Docker engine to use."),
     })
     .default({})
-    .describe("Where the node's engines are, when not in their usual place."),
+    .describe("Where the node's engines are, when they are not in their usual places."),
   nodePorts: z
     .strictObject({
-      from: z.number().int().min(1024).max(65535).default(20000).describe("First port, inclusive."),
-      to: z.number().int().min(1024).max(65535).default(24999).describe("Last port, inclusive."),
+      from: z.number().int().min(1024).max(65535).default(20000).describe("First port of the range, inclusive."),
+      to: z.number().int().min(1024).max(65535).default(24999).describe("Last port of the range, inclusive."),
     })
     .prefault({})
     .describe("Ports of the node that vendetta may give to services."),
 });
 
 const resources = z.strictObject({
-  cpu: z.string().optional().describe("Cores, as a quantity."),
-  memory: z.string().optional().describe("Bytes, as a quantity."),
-  disk: z.string().optional().describe("Free bytes where instances are kept, as a quantity."),
+  cpu: z.string().optional().describe("Processor cores, as a quantity: 8, or 500m for half of one."),
+  memory: z.string().optional().describe("Bytes of memory, as a quantity such as 16Gi."),
+  disk: z.string().optional().describe("Free bytes where instances are kept, as a quantity such as 200Gi."),
 });
 
 const providerStatus = z.strictObject({
-  name: z.enum(["docker", "lxc", "qemu", "host"]),
+  name: z.enum(["docker", "lxc", "qemu", "host"]).describe("The engine."),
   usable: z.boolean().describe("Whether a Workspace of this provider can run here now."),
-  version: z.string().optional(),
-  reason: z.string().optional().describe("Why not usable, as one CamelCase word."),
-  message: z.string().optional().describe("Why not usable and what to do, or a remark."),
+  version: z.string().optional().describe("Version of the engine, as it tells it."),
+  reason: z.string().optional().describe("Why it is not usable, as one CamelCase word."),
+  message: z.string().optional().describe("Why it is not usable and what to do, or a remark."),
 });
 
 const orphan = z.strictObject({
-  provider: z.enum(["docker", "lxc", "qemu", "host"]),
+  provider: z.enum(["docker", "lxc", "qemu", "host"]).describe("The engine that has it."),
   instanceId: z.string().describe("The engine's name of the instance."),
   workspace: z.string().describe("Namespace and name of the Workspace it was made for."),
-  firstSeenTime: z.string().describe("RFC 3339. Half a minute later it is removed."),
+  firstSeenTime: z.string().describe("When it was first found, RFC 3339. Half a minute later it is removed; its volumes are kept."),
 });
 
 const status = z.strictObject({
-  observedGeneration: z.number().int().optional(),
+  observedGeneration: z.number().int().optional().describe("The metadata.generation that was last acted on: smaller than the current one, this status is of an older spec."),
   conditions: conditions.optional(),
   providers: z.array(providerStatus).optional().describe("The engines of the node, as last probed."),
-  capacity: resources.optional().describe("What the machine has."),
+  capacity: resources.optional().describe("What the machine has, as last probed."),
   nodeInfo: z
     .strictObject({
-      operatingSystem: z.string().optional(),
-      kernelVersion: z.string().optional(),
-      architecture: z.string().optional(),
-      hostname: z.string().optional(),
-      bootId: z.string().optional().describe("Differs after each boot of the machine."),
+      operatingSystem: z.string().optional().describe("Operating system, such as linux."),
+      kernelVersion: z.string().optional().describe("Release of its kernel, as uname -r prints it."),
+      architecture: z.string().optional().describe("Processor's architecture, as uname -m prints it."),
+      hostname: z.string().optional().describe("Name the machine has for itself."),
+      bootId: z.string().optional().describe("Kernel's id of this boot: differs after each boot of the machine."),
     })
-    .optional(),
-  workspaces: z.number().int().optional().describe("Workspaces placed here."),
+    .optional()
+    .describe("What the machine is, as last probed."),
+  workspaces: z.number().int().optional().describe("Number of Workspaces placed here."),
   orphans: z.array(orphan).optional().describe("Instances of this cluster that no Workspace owns, at most 100."),
   lastHeartbeatTime: z.string().optional().describe("When the node last answered, RFC 3339; renewed once a minute while nothing changes."),
 });

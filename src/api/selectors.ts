@@ -3,7 +3,9 @@ import { StatusError } from "./status-error.ts";
 /** One requirement of a label selector; all of a selector's must hold. */
 export type LabelRequirement =
   | { readonly key: string; readonly operator: "In" | "NotIn"; readonly values: readonly string[] }
-  | { readonly key: string; readonly operator: "Exists" | "DoesNotExist" };
+  | { readonly key: string; readonly operator: "Exists" | "DoesNotExist" }
+  /** The label's value and this one are whole numbers, and the label's is greater or less. */
+  | { readonly key: string; readonly operator: "Gt" | "Lt"; readonly value: string };
 
 /** Empty: selects everything. */
 export type LabelSelector = readonly LabelRequirement[];
@@ -15,6 +17,9 @@ export interface FieldRequirement {
   readonly value: string;
 }
 export type FieldSelector = readonly FieldRequirement[];
+
+/** What a label may be for Gt and Lt: labels hold no sign. */
+const wholeNumber = /^\d{1,18}$/;
 
 export function matchesLabels(selector: LabelSelector, labels: Readonly<Record<string, string>> = {}): boolean {
   return selector.every((requirement) => {
@@ -29,6 +34,10 @@ export function matchesLabels(selector: LabelSelector, labels: Readonly<Record<s
         return value !== undefined;
       case "DoesNotExist":
         return value === undefined;
+      case "Gt":
+      case "Lt":
+        if (value === undefined || !wholeNumber.test(value)) return false;
+        return requirement.operator === "Gt" ? BigInt(value) > BigInt(requirement.value) : BigInt(value) < BigInt(requirement.value);
     }
   });
 }
@@ -52,59 +61,23 @@ export function labelsEqual(labels: Readonly<Record<string, string>>): LabelSele
   return Object.entries(labels).map(([key, value]) => ({ key, operator: "In", values: [value] }));
 }
 
-const keyPattern = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
-const valuePattern = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
-
 /**
- * Parses `app=web,tier!=db,env in (a,b),zone notin (c),gpu,!spot`.
- * Source: k8s.io/apimachinery/pkg/labels, grammar of Parse.
- * @throws StatusError BadRequest, with the part that cannot be read
+ * Parses `metadata.name=x,spec.nodeName!=y`. In a value a backslash stands before each comma, equals sign and backslash.
+ * Source: k8s.io/apimachinery/pkg/fields, ParseSelector.
+ * @param allowed the paths the kind declares
+ * @throws StatusError BadRequest
  */
-export function parseLabelSelector(text: string): LabelSelector {
-  return splitOutsideParentheses(text).map((part) => {
-    const refuse = (why: string) => new StatusError("BadRequest", `Cannot parse label selector "${text}": ${why} in "${part}"; write it like app=web,tier in (a,b),!legacy`);
-    const key = (raw: string) => {
-      const trimmed = raw.trim();
-      if (!keyPattern.test(trimmed)) throw refuse(`"${trimmed}" is not a label key`);
-      return trimmed;
-    };
-    const value = (raw: string) => {
-      const trimmed = raw.trim();
-      if (!valuePattern.test(trimmed)) throw refuse(`"${trimmed}" is not a label value`);
-      return trimmed;
-    };
-    const set = /^(.+?)\s+(in|notin)\s*\(([^()]*)\)$/.exec(part);
-    if (set) return { key: key(set[1]!), operator: set[2] === "in" ? "In" : "NotIn", values: set[3]!.split(",").map(value) } as const;
-    const compared = /^([^=!]+?)(!=|==|=)([^=!]*)$/.exec(part);
-    if (compared) return { key: key(compared[1]!), operator: compared[2] === "!=" ? "NotIn" : "In", values: [value(compared[3]!)] } as const;
-    if (part.startsWith("!")) return { key: key(part.slice(1)), operator: "DoesNotExist" } as const;
-    return { key: key(part), operator: "Exists" } as const;
-  });
-}
-
-/** Parses `metadata.name=x,spec.nodeName!=y`. `allowed` are the paths the kind declares. @throws StatusError BadRequest */
 export function parseFieldSelector(text: string, allowed: readonly string[]): FieldSelector {
-  return splitOutsideParentheses(text).map((part) => {
-    const match = /^([^=!]+?)(!=|==|=)(.*)$/.exec(part);
-    if (!match) throw new StatusError("BadRequest", `Cannot parse field selector "${text}": expected path=value or path!=value, found "${part}"`);
+  const quoted = JSON.stringify(text.slice(0, 1000));
+  // Parts are between commas that no backslash stands before.
+  const parts = text.match(/(?:\\[^]|[^,\\]|\\$)+/g) ?? [];
+  return parts.map((part) => {
+    const match = /^([^=!]*)(!=|==|=)([^]*)$/.exec(part);
+    if (!match) throw new StatusError("BadRequest", `Cannot parse field selector ${quoted}: cannot understand ${JSON.stringify(part.slice(0, 1000))}: write it like metadata.name=x,status.phase!=Running`);
     const path = match[1]!.trim();
-    if (!allowed.includes(path)) throw new StatusError("BadRequest", `field label not supported: ${path}; this kind supports ${allowed.join(", ")}`);
-    return { path, equal: match[2] !== "!=", value: match[3]!.trim() };
+    if (!allowed.includes(path)) throw new StatusError("BadRequest", `field label not supported: ${path.slice(0, 1000)}; this kind supports ${allowed.join(", ")}`);
+    const value = match[3]!;
+    if (!/^(?:\\[\\,=]|[^\\,=])*$/.test(value)) throw new StatusError("BadRequest", `Cannot parse field selector ${quoted}: in the value ${JSON.stringify(value.slice(0, 1000))} a backslash must stand before each comma, equals sign and backslash, and before nothing else`);
+    return { path, equal: match[2] !== "!=", value: value.replace(/\\([\\,=])/g, "$1") };
   });
-}
-
-function splitOutsideParentheses(text: string): string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let from = 0;
-  for (let i = 0; i <= text.length; i++) {
-    if (text[i] === "(") depth++;
-    else if (text[i] === ")") depth--;
-    else if (i === text.length || (text[i] === "," && depth === 0)) {
-      const part = text.slice(from, i).trim();
-      if (part !== "") parts.push(part);
-      from = i + 1;
-    }
-  }
-  return parts;
 }

@@ -16,12 +16,12 @@ const healthCheck = z.strictObject({
   http: z
     .strictObject({
       path: z.string().max(2048).startsWith("/", "must start with '/'").regex(/^[!-~]*$/, "must be printable ASCII without spaces").default("/").describe("Path asked for with GET."),
-      port: port.optional().describe("Port inside the workspace. Default: the Service's first port."),
+      port: port.optional().describe("TCP port inside the workspace. Default: the Service's first port."),
     })
     .optional()
-    .describe("Healthy when the answer's status is 200 to 399."),
-  tcp: z.strictObject({ port: port.optional().describe("Port inside the workspace. Default: the Service's first port.") }).optional().describe("Healthy when the port accepts a connection."),
-  exec: z.strictObject({ command: z.array(z.string().max(128 * 1024)).min(1).max(1000).describe("Command and arguments; no shell.") }).optional().describe("Healthy when the command ends with exit code 0."),
+    .describe("Ask with HTTP: healthy when the answer's status is 200 to 399."),
+  tcp: z.strictObject({ port: port.optional().describe("TCP port inside the workspace. Default: the Service's first port.") }).optional().describe("Connect: healthy when the port accepts a connection."),
+  exec: z.strictObject({ command: z.array(z.string().max(128 * 1024)).min(1).max(1000).describe("Command and arguments; no shell.") }).optional().describe("Run a command in the workspace: healthy when it ends with exit code 0."),
   intervalSeconds: seconds(1, 3600).default(5).describe("Seconds between checks. Until the Service is healthy for the first time it is checked more often."),
   timeoutSeconds: seconds(1, 600).default(2).describe("Seconds after which a check has failed."),
   failureThreshold: z.number().int().min(1).max(100).default(3).describe("Failures in a row that make a healthy Service unhealthy."),
@@ -45,43 +45,43 @@ const spec = z.strictObject({
     .max(32)
     .default([])
     .describe("TCP ports the command listens on. The first is the one meant where only one can be."),
-  dependsOn: z.array(dependency).max(100).default([]).describe("Services that must be so before this one is started."),
+  dependsOn: z.array(dependency).max(100).default([]).describe("Services, and what must be true of them before this one is started, each time it is."),
   healthCheck: healthCheck.optional().describe("How to tell that it works. Default: its first port accepts a connection; without a port, its process runs."),
-  restartPolicy: z.enum(["Always", "OnFailure", "Never"]).default("Always").describe("What to do when the command ends. A task that ends is OnFailure or Never."),
-  terminationGracePeriodSeconds: seconds(0, 3600).default(10).describe("Seconds between SIGTERM and SIGKILL."),
+  restartPolicy: z.enum(["Always", "OnFailure", "Never"]).default("Always").describe("What to do when the command ends: Always and OnFailure (exit code not 0) start it again. A task that ends is OnFailure or Never."),
+  terminationGracePeriodSeconds: seconds(0, 3600).default(10).describe("Seconds between SIGTERM and SIGKILL when it is stopped."),
 });
 
 const lastExit = z.strictObject({
-  code: z.number().int().optional().describe("Exit code; 128+n for signal n; absent when nobody saw it."),
+  code: z.number().int().optional().describe("Exit code of the process; 128+n for signal n; absent when nobody saw it."),
   signal: z.string().optional().describe("Signal that ended it, such as SIGKILL."),
-  reason: z.string().describe("Completed, Error, Signaled, CommandNotFound, Unhealthy, WorkspaceRestarted, Stopped or Unknown."),
-  message: z.string().optional(),
-  finishedAt: z.string().optional().describe("RFC 3339, by the instance's clock."),
+  reason: z.string().describe("Why it ended: Completed, Error, Signaled, CommandNotFound, Unhealthy, WorkspaceRestarted, Stopped or Unknown."),
+  message: z.string().optional().describe("What is known of it, as a sentence for people."),
+  finishedAt: z.string().optional().describe("When it ended, RFC 3339, by the instance's clock."),
 });
 
 const endpoint = z.strictObject({
-  name: z.string(),
-  port: port.describe("Port inside the workspace."),
-  nodePort: port.describe("Port on the node."),
-  url: z.string().describe("Where it answers on the node."),
+  name: z.string().describe("Name of the port in the spec; main for spec.port."),
+  port: port.describe("TCP port inside the workspace."),
+  nodePort: port.describe("TCP port on the node."),
+  url: z.string().describe("URL at which it answers on the node."),
 });
 
 const status = z.strictObject({
-  observedGeneration: z.number().int().optional(),
+  observedGeneration: z.number().int().optional().describe("The metadata.generation that was last acted on: smaller than the current one, this status is of an older spec."),
   phase: z.enum(["Pending", "Waiting", "Starting", "Running", "Unhealthy", "CrashLoopBackOff", "Completed", "Failed", "Stopping", "Stopped", "Unknown"]).optional().describe("One word for people; programs read the conditions."),
   conditions: conditions.optional(),
   pid: z.number().int().optional().describe("Process id inside the workspace."),
-  runNumber: z.number().int().optional().describe("Which run of this Service in its instance the status speaks of."),
+  runNumber: z.number().int().optional().describe("Number of the run, counted in this instance, that the status speaks of."),
   runHash: z.string().optional().describe("Fingerprint of the command and environment that run was started with."),
-  instanceStartId: z.string().optional().describe("The start of the instance that run belongs to."),
+  instanceStartId: z.string().optional().describe("Id of the start of the instance that run belongs to: the Workspace's status.startId then."),
   startedAt: z.string().optional().describe("When the process was started, RFC 3339."),
-  restarts: z.number().int().optional().describe("Starts after the first."),
+  restarts: z.number().int().optional().describe("Number of starts after the first."),
   failures: z.number().int().optional().describe("Failures in a row; sets the back-off. Zero again after a minute of running."),
   nextRestartTime: z.string().optional().describe("When it is started again, RFC 3339."),
-  lastExit: lastExit.optional(),
-  nodeName: z.string().optional(),
+  lastExit: lastExit.optional().describe("How the latest run that has ended did so."),
+  nodeName: z.string().optional().describe("The Node its Workspace was placed on."),
   url: z.string().optional().describe("URL of the first endpoint."),
-  endpoints: z.array(endpoint).optional(),
+  endpoints: z.array(endpoint).optional().describe("Where each of its ports answers on the node."),
 });
 
 export type ServiceSpec = Readonly<z.infer<typeof spec>>;

@@ -46,11 +46,14 @@ export class StatusError extends Error {
   override readonly name = "StatusError";
   readonly reason: StatusReason;
   readonly details: StatusDetails;
+  /** Of an Expired list: the token to go on with, at the price of consistency. */
+  readonly continue: string | undefined;
 
-  constructor(reason: StatusReason, message: string, details: StatusDetails = {}, options?: ErrorOptions) {
+  constructor(reason: StatusReason, message: string, details: StatusDetails = {}, options: ErrorOptions & { readonly continue?: string | undefined } = {}) {
     super(message, options);
     this.reason = reason;
     this.details = details;
+    this.continue = options.continue;
   }
 
   get code(): number {
@@ -59,7 +62,7 @@ export class StatusError extends Error {
 
   /** The wire form, `metav1.Status`. */
   toStatus(): StatusBody {
-    return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: this.message, reason: this.reason, details: this.details, code: this.code };
+    return { kind: "Status", apiVersion: "v1", metadata: this.continue === undefined ? {} : { continue: this.continue }, status: "Failure", message: this.message, reason: this.reason, details: this.details, code: this.code };
   }
 }
 
@@ -67,7 +70,7 @@ export class StatusError extends Error {
 export interface StatusBody {
   readonly kind: "Status";
   readonly apiVersion: "v1";
-  readonly metadata: Record<string, never>;
+  readonly metadata: { readonly continue?: string };
   readonly status: "Failure";
   readonly message: string;
   readonly reason: StatusReason;
@@ -89,21 +92,36 @@ export const isAlreadyExists = (error: unknown): error is StatusError => is(erro
 export const isGone = (error: unknown): error is StatusError => is(error, "Gone", "Expired");
 export const isInvalid = (error: unknown): error is StatusError => is(error, "Invalid");
 
-export function notFound(plural: string, name: string): StatusError {
-  return new StatusError("NotFound", `${plural} "${name}" not found`, { kind: plural, name });
+/**
+ * What an error is about. `qualified` is a plural or a kind with its group behind it, as `qualifiedResource` and
+ * `qualifiedKind` write them: `workspaces.vendetta.dev`, `Workspace.vendetta.dev`; alone it is of core.
+ */
+function aboutOf(qualified: string, name: string): StatusDetails {
+  const point = qualified.indexOf(".");
+  return point < 0 ? { kind: qualified, name } : { kind: qualified.slice(0, point), group: qualified.slice(point + 1), name };
 }
 
-export function alreadyExists(plural: string, name: string): StatusError {
-  return new StatusError("AlreadyExists", `${plural} "${name}" already exists`, { kind: plural, name });
+export function notFound(resource: string, name: string): StatusError {
+  return new StatusError("NotFound", `${resource} "${name}" not found`, aboutOf(resource, name));
 }
 
-export function conflict(plural: string, name: string, why: string): StatusError {
-  return new StatusError("Conflict", `Cannot write ${plural} "${name}": ${why}`, { kind: plural, name });
+export function alreadyExists(resource: string, name: string): StatusError {
+  return new StatusError("AlreadyExists", `${resource} "${name}" already exists`, aboutOf(resource, name));
 }
 
-/** 422 with one cause a field. The message carries them all, as kubectl prints only that. */
+export function conflict(resource: string, name: string, why: string): StatusError {
+  return new StatusError("Conflict", `Operation cannot be fulfilled on ${resource} "${name}": ${why}`, aboutOf(resource, name));
+}
+
+/** A read that must be as new as `wanted`, of a store that is only at `current`. The words, cause and code are Kubernetes'. */
+export function versionTooLarge(wanted: string, current: string): StatusError {
+  const causes = [{ field: "", reason: "ResourceVersionTooLarge", message: "Too large resource version" }];
+  return new StatusError("Timeout", `Timeout: Too large resource version: ${wanted}, current: ${current}`, { causes, retryAfterSeconds: 1 });
+}
+
+/** 422 with one cause a field; kubectl prints the causes, others the message. @param kind as `qualifiedKind` writes it */
 export function invalid(kind: string, name: string, causes: readonly StatusCause[]): StatusError {
   const lines = causes.map((cause) => `${cause.field}: ${cause.message}`);
   const all = lines.length === 1 ? lines[0]! : `[${lines.join(", ")}]`;
-  return new StatusError("Invalid", `${kind} "${name}" is invalid: ${all}`, { kind, name, causes });
+  return new StatusError("Invalid", `${kind} "${name}" is invalid: ${all}`, { ...aboutOf(kind, name), causes });
 }

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { apiVersionOf, type KindDefinition } from "./kind.ts";
+import { apiVersionOf, qualifiedKind, type KindDefinition } from "./kind.ts";
 import { objectMeta, type ObjectMeta, type StoredObject } from "./meta.ts";
 import { kinds, type KindMap, type KindName } from "./registry.ts";
 import { fieldsAt, issueCauses, unknownField } from "./issue-causes.ts";
@@ -42,7 +42,7 @@ export function parseObject<K extends KindName>(kindName: K, raw: unknown, old?:
     const object = { ...body, metadata } as unknown as StoredObject;
     causes.push(...kind.validate(object, old));
   }
-  if (causes.length > 0) throw invalid(kindName, name, causes);
+  if (causes.length > 0) throw invalid(qualifiedKind(kind), name, causes);
   return { metadata: withoutNulls(metadata!), body: body as unknown as Omit<KindMap[K], "metadata"> };
 }
 
@@ -58,7 +58,7 @@ export function parseStatus(kindName: KindName, raw: unknown): { readonly metada
   const causes: StatusCause[] = [];
   const metadata = check(objectMeta, rawMetadata ?? {}, "metadata", causes) as z.infer<typeof objectMeta> | undefined;
   const status = rawStatus === undefined || rawStatus === null ? undefined : check(kind.statusSchema, rawStatus, "status", causes);
-  if (causes.length > 0) throw invalid(kindName, name, causes);
+  if (causes.length > 0) throw invalid(qualifiedKind(kind), name, causes);
   return { metadata: withoutNulls(metadata!), status };
 }
 

@@ -19,27 +19,27 @@ export const environment = z
     z.string().max(128 * 1024).refine((value) => !value.includes("\0"), "must not contain a NUL byte"),
   )
   .default({})
-  .describe("Environment variables.");
+  .describe("Environment variables, by name. Plain text: put no secret here.");
 
 export const port = z.number().int().min(1, "must be between 1 and 65535").max(65535, "must be between 1 and 65535");
 
 const mount = z.strictObject({
-  path: absolutePath.describe("Where it appears inside the workspace."),
+  path: absolutePath.describe("Absolute path where it appears inside the workspace."),
   hostPath: absolutePath.optional().describe("A directory or file of the node. It must exist."),
   volume: dnsLabel.optional().describe("Name of a volume that is kept while the Workspace exists, over stops and re-creations."),
-  tmpfs: z.strictObject({ size: quantity.optional().describe("Bound on its bytes.") }).optional().describe("Memory that is empty at each start."),
-  readOnly: z.boolean().default(false).describe("Writing is refused."),
+  tmpfs: z.strictObject({ size: quantity.optional().describe("Most bytes it can hold, as a quantity such as 64Mi.") }).optional().describe("Memory that is empty at each start."),
+  readOnly: z.boolean().default(false).describe("Whether writing to it is refused."),
 });
 
 const toleration = z.strictObject({
   key: z.string().max(317).optional().describe("The taint's key; absent with operator Exists: every taint."),
-  operator: z.enum(["Equal", "Exists"]).default("Equal"),
-  value: z.string().max(63).default(""),
-  effect: z.enum(["NoSchedule", "NoExecute"]).optional().describe("Absent: both."),
+  operator: z.enum(["Equal", "Exists"]).default("Equal").describe("Equal: key and value are the taint's. Exists: the key is, whatever its value."),
+  value: z.string().max(63).default("").describe("The taint's value, for operator Equal."),
+  effect: z.enum(["NoSchedule", "NoExecute"]).optional().describe("The taint's effect. Absent: both."),
 });
 
 const docker = z.strictObject({
-  command: z.array(z.string()).min(1).max(1000).optional().describe("Main command, instead of one that waits until the workspace is stopped."),
+  command: z.array(z.string()).min(1).max(1000).optional().describe("Main command and its arguments, instead of one that waits until the workspace is stopped."),
   network: z.string().max(128).optional().describe("Docker network to join. Default: the engine's bridge."),
   privileged: z.boolean().optional().describe("Give all capabilities: the container can take over the node."),
   capAdd: z.array(z.string().max(64)).max(64).optional().describe("Linux capabilities to add."),
@@ -48,43 +48,43 @@ const docker = z.strictObject({
 
 const spec = z.strictObject({
   provider: z.enum(["docker", "lxc", "qemu", "host"]).describe("Engine: docker (container), lxc (system container), qemu (virtual machine), host (plain processes, no isolation)."),
-  nodeName: dnsSubdomain.optional().describe("Run on this Node. Absent: a Ready Node with room is chosen."),
-  nodeSelector: labels.optional().describe("Run on a Node with these labels."),
+  nodeName: dnsSubdomain.optional().describe("Name of the Node to run on. Absent: a Ready Node with room is chosen."),
+  nodeSelector: labels.optional().describe("Labels a Node must have for this Workspace to be placed on it."),
   tolerations: z.array(toleration).max(50).default([]).describe("Taints that do not keep this Workspace away."),
-  state: z.enum(["Running", "Stopped"]).default("Running").describe("Stopped keeps the disk and stops everything inside."),
+  state: z.enum(["Running", "Stopped"]).default("Running").describe("Running, or Stopped: everything inside is stopped and the disk is kept."),
   image: z.string().max(512).regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/, "must be an image reference such as node:20 or registry.example/team/app:1.2").optional().describe("What the instance is made from, as the engine names it."),
-  imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent").describe("When the image is fetched."),
+  imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent").describe("When the image is fetched: Always (before each creation), IfNotPresent (when the node lacks it), Never."),
   env: environment,
   workingDir: absolutePath.optional().describe("Directory that commands start in."),
   user: z.string().max(64).regex(/^[A-Za-z0-9_][-A-Za-z0-9_.]*(:[A-Za-z0-9_][-A-Za-z0-9_.]*)?$/, "must be a user, or user:group").optional().describe("User that commands run as. Default: the image's."),
   mounts: z.array(mount).max(100).default([]).describe("Directories of the node, kept volumes and memory to see inside."),
-  ports: z.array(z.strictObject({ port: port.describe("Port inside the workspace."), nodePort: port.optional().describe("Port on the node. Absent: one is chosen and kept.") })).max(100).default([]).describe("Ports to publish whether or not a Service uses them."),
+  ports: z.array(z.strictObject({ port: port.describe("TCP port inside the workspace."), nodePort: port.optional().describe("TCP port on the node. Absent: one is chosen and kept.") })).max(100).default([]).describe("Ports to publish whether or not a Service uses them."),
   resources: z
     .strictObject({
-      cpu: quantity.optional().describe("Cores, as a quantity: 2, 0.5, 250m."),
-      memory: quantity.optional().describe("Bytes, as a quantity: 512Mi, 2Gi."),
+      cpu: quantity.optional().describe("Most processor cores used at once, as a quantity: 2, 0.5, 250m."),
+      memory: quantity.optional().describe("Most bytes of memory, as a quantity: 512Mi, 2Gi."),
       pids: z.number().int().min(1).optional().describe("Most processes and threads at once."),
     })
     .default({})
-    .describe("Upper bounds."),
+    .describe("Upper bounds on what it uses of the node. Absent: none."),
   terminationGracePeriodSeconds: z.number().int().min(0).max(3600).default(10).describe("Seconds between asking the instance to stop and forcing it, after its services have stopped."),
   docker: docker.optional().describe("What is special to provider docker."),
 });
 
 const workspacePort = z.strictObject({
-  port: port.describe("Port inside the workspace."),
-  nodePort: port.describe("Port on the node."),
+  port: port.describe("TCP port inside the workspace."),
+  nodePort: port.describe("TCP port on the node."),
   via: z.enum(["Engine", "Forward", "Shared"]).describe("Engine: published by the engine. Forward: carried by the vendetta server. Shared: the workspace uses the node's network."),
 });
 
 const status = z.strictObject({
-  observedGeneration: z.number().int().optional(),
+  observedGeneration: z.number().int().optional().describe("The metadata.generation that was last acted on: smaller than the current one, this status is of an older spec."),
   phase: z.enum(["Pending", "Creating", "Starting", "Running", "Stopping", "Stopped", "Recreating", "Deleting", "Failed", "Unknown"]).optional().describe("One word for people; programs read the conditions."),
   conditions: conditions.optional(),
   nodeName: z.string().optional().describe("The Node it was placed on. It stays there."),
   instanceId: z.string().optional().describe("The engine's name of the instance."),
-  startId: z.string().optional().describe("Differs each time the instance is started."),
-  startedAt: z.string().optional().describe("RFC 3339."),
+  startId: z.string().optional().describe("Id of this start: differs each time the instance is started."),
+  startedAt: z.string().optional().describe("When the instance was started, RFC 3339."),
   restarts: z.number().int().optional().describe("Times the instance was brought back after it had ended or vanished unasked."),
   failures: z.number().int().optional().describe("Failures in a row of the step at hand; sets the back-off."),
   nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339."),

@@ -1,4 +1,5 @@
-import { parseFieldSelector, parseLabelSelector } from "../api/selectors.ts";
+import { parseLabelSelector } from "../api/label-selector.ts";
+import { parseFieldSelector } from "../api/selectors.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { Selection } from "../store/store.ts";
 import { CliError } from "./world.ts";

@@ -121,8 +121,8 @@ function parse(text: string, { method, path }: HttpRequest): unknown {
 
 /** A metav1.Status as the error it stands for; the server's answer in other words when it is none. */
 export function statusErrorOf(body: unknown, code: number): StatusError {
-  const { kind, reason, message, details } = (body ?? {}) as { readonly kind?: unknown; readonly reason?: unknown; readonly message?: unknown; readonly details?: StatusDetails };
-  if (kind === "Status" && isStatusReason(reason)) return new StatusError(reason, String(message ?? reason), details ?? {});
+  const { kind, reason, message, details, metadata } = (body ?? {}) as { readonly kind?: unknown; readonly reason?: unknown; readonly message?: unknown; readonly details?: StatusDetails; readonly metadata?: { readonly continue?: string } };
+  if (kind === "Status" && isStatusReason(reason)) return new StatusError(reason, String(message ?? reason), details ?? {}, { continue: metadata?.continue });
   return new StatusError(code === 503 ? "ServiceUnavailable" : "InternalError", `The vendetta server answered with status ${code}${typeof message === "string" ? `: ${message}` : ""}`);
 }
 

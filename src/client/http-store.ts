@@ -65,6 +65,10 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
     const query = selectionQuery(selection);
     if (selection.limit !== undefined) query.set("limit", String(selection.limit));
     if (selection.continue !== undefined) query.set("continue", selection.continue);
+    if (selection.at !== undefined) {
+      query.set("resourceVersion", selection.at);
+      query.set("resourceVersionMatch", "Exact");
+    }
     if (selection.includeObject !== undefined) query.set("includeObject", selection.includeObject);
     return await client.json({ method: "GET", path: collectionPath(kind, selection.namespace), query, headers: accept === undefined ? undefined : { accept } });
   };
@@ -95,7 +99,11 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
         ...(metadata.remainingItemCount === undefined ? {} : { remainingItemCount: metadata.remainingItemCount }),
       };
     },
-    create: (kind, body, options) => write("POST", kind, body, options),
+    create(kind, body, options) {
+      // The contract overwrites it; the API refuses it. kubectl leaves it out too.
+      const { resourceVersion: _, ...metadata } = body.metadata;
+      return write("POST", kind, { ...body, metadata }, options);
+    },
     update: (kind, body, options) => write("PUT", kind, body, options),
     updateStatus: (kind, body, options) => write("PUT", kind, body, options, "status"),
     patch: (kind, ref, patch, options) =>

@@ -13,6 +13,9 @@ export function labelSelectorText(selector: LabelSelector): string {
           return requirement.key;
         case "DoesNotExist":
           return `!${requirement.key}`;
+        case "Gt":
+        case "Lt":
+          return `${requirement.key}${requirement.operator === "Gt" ? ">" : "<"}${requirement.value}`;
       }
     })
     .join(",");
@@ -20,5 +23,5 @@ export function labelSelectorText(selector: LabelSelector): string {
 
 /** The text `parseFieldSelector` reads back as this selector. */
 export function fieldSelectorText(selector: FieldSelector): string {
-  return selector.map(({ path, equal, value }) => `${path}${equal ? "=" : "!="}${value}`).join(",");
+  return selector.map(({ path, equal, value }) => `${path}${equal ? "=" : "!="}${value.replace(/[\\,=]/g, "\\$&")}`).join(",");
 }

@@ -1,4 +1,5 @@
 import type { KindDefinition } from "../api/kind.ts";
+import type { OpenApiSchema } from "../api/openapi-schema.ts";
 
 export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
 
@@ -28,6 +29,8 @@ export interface ApiResource extends ResponseKind {
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly subresources: readonly ApiSubresource[];
+  /** Of the object, for OpenAPI. Absent: the registry's, or any object when the registry does not know the kind. */
+  readonly schema?: OpenApiSchema;
 }
 
 const storedVerbs: readonly Verb[] = ["create", "delete", "get", "list", "patch", "update", "watch"];

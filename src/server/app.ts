@@ -6,12 +6,16 @@ import { StatusError } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
 import { resourceOf } from "./api-resource.ts";
 import type { AppEnv, RequestContext } from "./app-env.ts";
+import { addClusterServices } from "./cluster-services.ts";
+import { addCustomResourceDefinitions, crdResource } from "./crd-resource.ts";
 import { addDiscovery } from "./discovery.ts";
+import { addOpenApi } from "./openapi.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
 import { addCommandPaths } from "./upgrade.ts";
+import { withStreams } from "./stream-subresources.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
 
 /** An answer is begun within this time; what streams after it has its own end. */
@@ -42,9 +46,13 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
     await within(clock, answerMsMax, next());
   });
   addHealth(app, health);
-  addDiscovery(app, version, kindNames.map((name) => resourceOf(kinds[name])));
+  const resources = [...kindNames.map((name) => withStreams(resourceOf(kinds[name]))), crdResource];
+  addDiscovery(app, version, resources);
+  addOpenApi(app, version, resources);
   addCommandPaths(app);
   addServiceLog(app, { store, clock, logs });
+  addCustomResourceDefinitions(app, { store, clock });
+  addClusterServices(app);
   addResources(app, { store, clock, log });
   return async (request, context = {}) => await app.fetch(request, context);
 }

@@ -3,9 +3,9 @@ import type { Clock } from "../base/clock.ts";
 import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
 import type { StoredObject } from "../api/meta.ts";
 import { kinds, type KindName } from "../api/registry.ts";
-import { StatusError } from "../api/status-error.ts";
-import type { ListResult, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { negotiate, partialListOffer, partialOffer, tableOffer, type Representation } from "./accept.ts";
+import { readList } from "./list-options.ts";
 import type { Query } from "./query.ts";
 import { jsonResponse } from "./status-response.ts";
 import { createTable, includeObjectOf, partialObject } from "./table.ts";
@@ -14,12 +14,7 @@ import { createTable, includeObjectOf, partialObject } from "./table.ts";
 export async function listResponse({ store, clock }: { readonly store: Store; readonly clock: Clock }, kindName: KindName, namespace: string | undefined, query: Query, accept: string | null): Promise<Response> {
   const kind = kinds[kindName] as KindDefinition<never>;
   const representation = negotiate(accept, [tableOffer, partialListOffer]);
-  const match = query.oneOf("resourceVersionMatch", ["Exact", "NotOlderThan"] as const);
-  const wanted = query.resourceVersion();
-  const limit = query.count("limit");
-  const result: ListResult<StoredObject> = await store.list(kindName, { ...query.selection(kind, namespace), limit: limit === 0 ? undefined : limit, continue: query.text("continue") });
-  // Every list is of the newest state, which satisfies all other wishes.
-  if (match === "Exact" && wanted !== result.resourceVersion) throw new StatusError("Expired", `The provided resource version ${wanted ?? ""} is not kept: the current one is ${result.resourceVersion}`);
+  const result = await readList(store, kindName, namespace, query);
 
   const metadata = {
     resourceVersion: result.resourceVersion,

@@ -1,4 +1,5 @@
-import { parseFieldSelector, parseLabelSelector } from "../api/selectors.ts";
+import { parseLabelSelector } from "../api/label-selector.ts";
+import { parseFieldSelector } from "../api/selectors.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { KindDefinition } from "../api/kind.ts";
 import type { Selection } from "../store/store.ts";
@@ -54,7 +55,7 @@ export class Query {
     return this.text("dryRun") === "All";
   }
 
-  selection(kind: KindDefinition<never>, namespace: string | undefined): Selection {
+  selection(kind: Pick<KindDefinition<never>, "selectableFields">, namespace: string | undefined): Selection {
     const labels = this.text("labelSelector");
     const fields = this.text("fieldSelector");
     return {

@@ -7,6 +7,7 @@ import { kindNames, kinds, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { AppEnv } from "./app-env.ts";
 import { jsonTypes, mediaTypeOf, readBody, yamlTypes } from "./body.ts";
+import { readObject } from "./list-options.ts";
 import { listResponse, objectResponse } from "./list.ts";
 import { Query } from "./query.ts";
 import { addWarnings, jsonResponse, methodNotAllowed } from "./status-response.ts";
@@ -26,8 +27,8 @@ export function addResources(app: Hono<AppEnv>, parts: WatchParts): void {
     const handlers = createHandlers(parts, kindName);
     const route = (path: string, methods: Readonly<Record<string, (c: Ctx) => Promise<Response>>>) => {
       for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
-      app.all(path, (c) => {
-        throw methodNotAllowed(c.req.method);
+      app.all(path, () => {
+        throw methodNotAllowed();
       });
     };
     if (room !== "") route(`${root}/${kind.plural}`, { GET: handlers.list, POST: handlers.create });
@@ -72,7 +73,8 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
       return await watchResponse(parts, kindName, c.req.param("namespace"), query, accept(c), [c.req.raw.signal, c.env.signal]);
     },
     async get(c: Ctx): Promise<Response> {
-      return answer(c, await store.get(kindName, refOf(c)), new Query(c.req.url));
+      const query = new Query(c.req.url);
+      return answer(c, await readObject(store, kindName, refOf(c), query), query);
     },
     create: (c: Ctx) => write(c, "create"),
     update: (c: Ctx) => write(c, "update"),

@@ -25,8 +25,9 @@ export function unknownPath(): StatusError {
   return new StatusError("NotFound", "the server could not find the requested resource");
 }
 
-export function methodNotAllowed(method: string): StatusError {
-  return new StatusError("MethodNotAllowed", `the server does not allow this method on the requested resource: ${method}`);
+/** The words are Kubernetes'. */
+export function methodNotAllowed(): StatusError {
+  return new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource");
 }
 
 /** RFC 7234 `Warning` headers, code 299 as Kubernetes sends them. Each text is cut to what fits a header. */

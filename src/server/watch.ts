@@ -7,6 +7,7 @@ import { StatusError } from "../api/status-error.ts";
 import type { Store, WatchEvent } from "../store/store.ts";
 import { negotiate, partialOffer, tableOffer } from "./accept.ts";
 import { createLifetime } from "./lifetime.ts";
+import { checkWatchOptions, requireVersion } from "./list-options.ts";
 import type { Query } from "./query.ts";
 import { toStatusError } from "./status-response.ts";
 import { createTable, includeObjectOf, partialObject } from "./table.ts";
@@ -27,7 +28,7 @@ export interface WatchParts {
  * A watch as JSON, one event a line.
  *
  * - No resourceVersion, or "0": the objects that are there come first, as ADDED. `sendInitialEvents` overrules that either
- *   way, and when true a BOOKMARK with the annotation k8s.io/initial-events-end follows them.
+ *   way; when true they are not older than resourceVersion, and a BOOKMARK with the annotation k8s.io/initial-events-end follows them.
  * - A version that is no longer kept, and a reader too slow for the store's buffer: an ERROR event with a 410 Status, then
  *   the end.
  * - BOOKMARKs only with allowWatchBookmarks.
@@ -41,10 +42,10 @@ export async function watchResponse({ store, clock, log }: WatchParts, kindName:
   const { as, version } = negotiate(accept, [tableOffer, partialOffer]);
   const include = includeObjectOf(query);
   const selection = query.selection(kind, namespace);
+  checkWatchOptions(query);
   const from = query.resourceVersion();
   const bookmarks = query.flag("allowWatchBookmarks");
   const sendInitial = query.choice("sendInitialEvents");
-  const seconds = Math.min(query.count("timeoutSeconds") || watchSecondsDefault, watchSecondsMax);
 
   let withColumns = true;
   const written = (object: StoredObject): object => {
@@ -67,12 +68,13 @@ export async function watchResponse({ store, clock, log }: WatchParts, kindName:
   let tail = "";
   if (sendInitial ?? fresh) {
     const list = await store.list(kindName, selection);
+    requireVersion(from, list.resourceVersion);
     initial = list.items;
     startAt = list.resourceVersion;
     if (sendInitial === true && bookmarks) tail = line("BOOKMARK", bookmarkAt(list.resourceVersion, { "k8s.io/initial-events-end": "true" }));
   }
 
-  const lifetime = createLifetime(clock, seconds * 1000, ...signals);
+  const lifetime = createLifetime(clock, watchMsOf(query), ...signals);
   // Asked for here, not at the body's first read: what is written from now on must be in it.
   const events = begin(() => store.watch(kindName, { ...selection, from: startAt }, lifetime.signal));
   let pending = events.next();
@@ -102,6 +104,11 @@ export async function watchResponse({ store, clock, log }: WatchParts, kindName:
   }), { headers: { "content-type": "application/json", "cache-control": "no-cache, private", "transfer-encoding": "chunked" } });
 }
 
+/** How long a watch lasts, in milliseconds. @throws StatusError BadRequest */
+export function watchMsOf(query: Query): number {
+  return Math.min(query.count("timeoutSeconds") || watchSecondsDefault, watchSecondsMax) * 1000;
+}
+
 /** A watch that is refused at the call fails at its first read, like one that is refused later. */
 function begin(watch: () => AsyncIterable<WatchEvent<StoredObject>>): AsyncIterator<WatchEvent<StoredObject>> {
   try {
@@ -123,7 +130,7 @@ function errorLine(error: unknown, log: Logger): string {
 }
 
 /** The lines as a body that asks for the next only when the one before has been taken. `end` is called once, however it ends. */
-function bodyOf(lines: AsyncGenerator<string>, end: () => void): ReadableStream<Uint8Array> {
+export function bodyOf(lines: AsyncGenerator<string>, end: () => void): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(
     {

@@ -41,7 +41,9 @@ export function objectAt(kind: KindName, body: unknown, { namespace, name }: { r
   if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", `Cannot read a ${kind}: the request's body holds no object`);
   const { metadata = {} } = body as { metadata?: unknown };
   if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) throw new StatusError("BadRequest", `Cannot read a ${kind}: metadata is no object`);
-  const given = metadata as { readonly name?: unknown; readonly namespace?: unknown };
+  const given = metadata as { readonly name?: unknown; readonly namespace?: unknown; readonly resourceVersion?: unknown };
+  // A path without a name is one to create at. The words are Kubernetes'.
+  if (name === undefined && given.resourceVersion !== undefined && given.resourceVersion !== "") throw new StatusError("BadRequest", "resourceVersion should not be set on objects to be created");
   if (namespace !== undefined && given.namespace !== undefined && given.namespace !== "" && given.namespace !== namespace) {
     throw new StatusError("BadRequest", `the namespace of the provided object does not match the namespace sent on the request (${JSON.stringify(given.namespace)} and ${JSON.stringify(namespace)})`);
   }

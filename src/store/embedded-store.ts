@@ -3,6 +3,7 @@ import { timestamp, type Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Random } from "../base/random.ts";
 import { admit, admitDeletion, type AdmissionReader } from "../api/admission.ts";
+import { qualifiedKind, qualifiedResource } from "../api/kind.ts";
 import { isDeleting, type ObjectInput } from "../api/meta.ts";
 import { applyJsonPatch, mergePatch } from "../api/patch.ts";
 import type { AnyObject, KindMap, KindName } from "../api/registry.ts";
@@ -112,7 +113,7 @@ export class EmbeddedStore implements Store, CommitSink {
 
   async get<K extends KindName>(kind: K, ref: NamespacedName): Promise<KindMap[K]> {
     const object = this.#visible.get(kind, ref.namespace ?? "", ref.name);
-    if (object === undefined) throw notFound(definitionOf(kind).plural, ref.name);
+    if (object === undefined) throw notFound(qualifiedResource(definitionOf(kind)), ref.name);
     return object as KindMap[K];
   }
 
@@ -134,7 +135,7 @@ export class EmbeddedStore implements Store, CommitSink {
       const identity = { uid: this.#random.uuid(), now: timestamp(this.#clock.now()), version };
       const after = createdObject(kind, object, identity, (namespace, prefix) => this.#generateName(kind, namespace, prefix));
       const { name } = after.metadata;
-      if (this.#head.get(kind, after.metadata.namespace ?? "", name) !== undefined) throw alreadyExists(definitionOf(kind).plural, name);
+      if (this.#head.get(kind, after.metadata.namespace ?? "", name) !== undefined) throw alreadyExists(qualifiedResource(definitionOf(kind)), name);
       return { before: undefined, after };
     });
   }
@@ -174,7 +175,7 @@ export class EmbeddedStore implements Store, CommitSink {
 
   #existing(kind: KindName, { namespace = "", name }: NamespacedName): AnyObject {
     const object = this.#head.get(kind, namespace, name);
-    if (object === undefined) throw notFound(definitionOf(kind).plural, name);
+    if (object === undefined) throw notFound(qualifiedResource(definitionOf(kind)), name);
     return object;
   }
 
@@ -293,9 +294,9 @@ function failing<T>(error: StatusError): AsyncIterable<T> {
 function refOf(kind: KindName, object: unknown): NamespacedName {
   const metadata = (object as { readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown } | null } | null | undefined)?.metadata;
   const { name, namespace } = metadata ?? {};
-  if (typeof name !== "string" || name === "") throw invalid(kind, "", [{ field: "metadata.name", message: "is required", reason: "FieldValueRequired" }]);
+  if (typeof name !== "string" || name === "") throw invalid(qualifiedKind(definitionOf(kind)), "", [{ field: "metadata.name", message: "is required", reason: "FieldValueRequired" }]);
   if (definitionOf(kind).scope === "Namespaced" && (typeof namespace !== "string" || namespace === "")) {
-    throw invalid(kind, name, [{ field: "metadata.namespace", message: `is required: a ${kind} lives in a namespace`, reason: "FieldValueRequired" }]);
+    throw invalid(qualifiedKind(definitionOf(kind)), name, [{ field: "metadata.namespace", message: `is required: a ${kind} lives in a namespace`, reason: "FieldValueRequired" }]);
   }
   return { name, namespace: typeof namespace === "string" && namespace !== "" ? namespace : undefined };
 }
@@ -305,7 +306,7 @@ function samePlace(kind: KindName, before: AnyObject, patched: unknown): object 
   const { name, namespace } = before.metadata;
   const metadata = (patched as { readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown } } | null)?.metadata;
   for (const [field, old, now] of [["name", name, metadata?.name], ["namespace", namespace, metadata?.namespace]] as const) {
-    if (old !== now) throw invalid(kind, name, [{ field: `metadata.${field}`, message: `cannot be changed (from ${old ?? "none"} to ${JSON.stringify(now) ?? "none"})`, reason: "FieldValueForbidden" }]);
+    if (old !== now) throw invalid(qualifiedKind(definitionOf(kind)), name, [{ field: `metadata.${field}`, message: `cannot be changed (from ${old ?? "none"} to ${JSON.stringify(now) ?? "none"})`, reason: "FieldValueForbidden" }]);
   }
   return patched as object;
 }

@@ -1,4 +1,4 @@
-import type { KindDefinition } from "../api/kind.ts";
+import { qualifiedKind, qualifiedResource, type KindDefinition } from "../api/kind.ts";
 import { isDeleting, type ObjectMeta } from "../api/meta.ts";
 import { kinds, type AnyObject, type KindName } from "../api/registry.ts";
 import { conflict, invalid, StatusError } from "../api/status-error.ts";
@@ -42,10 +42,10 @@ export function createdObject(kind: KindName, input: object, { uid, now, version
   const chosen = metadata.name ?? name(metadata.namespace ?? "", metadata.generateName ?? "");
   if (metadata.name === undefined) {
     const checked = nameSchema.safeParse(chosen);
-    if (!checked.success) throw invalid(kind, chosen, [{ field: "metadata.generateName", message: `"${metadata.generateName ?? ""}" cannot begin a name: ${checked.error.issues[0]!.message}`, reason: "FieldValueInvalid" }]);
+    if (!checked.success) throw invalid(qualifiedKind(definitionOf(kind)), chosen, [{ field: "metadata.generateName", message: `"${metadata.generateName ?? ""}" cannot begin a name: ${checked.error.issues[0]!.message}`, reason: "FieldValueInvalid" }]);
   }
   if (scope === "Namespaced" && !metadata.namespace) {
-    throw invalid(kind, chosen, [{ field: "metadata.namespace", message: `is required: a ${kind} lives in a namespace`, reason: "FieldValueRequired" }]);
+    throw invalid(qualifiedKind(definitionOf(kind)), chosen, [{ field: "metadata.namespace", message: `is required: a ${kind} lives in a namespace`, reason: "FieldValueRequired" }]);
   }
   const object = {
     ...jsonCopy(body),
@@ -125,13 +125,13 @@ export function removedObject(last: AnyObject, version: string): AnyObject {
 
 /** @throws Conflict when the object is not the one, or not at the version, that the writer has seen */
 export function checkPreconditions(kind: KindName, old: AnyObject, { uid, resourceVersion }: Preconditions): void {
-  const { plural } = definitionOf(kind);
+  const resource = qualifiedResource(definitionOf(kind));
   const { name } = old.metadata;
   if (uid !== undefined && uid !== "" && uid !== old.metadata.uid) {
-    throw conflict(plural, name, `it is another object of that name now (uid ${old.metadata.uid}, expected ${uid}): read it again`);
+    throw conflict(resource, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}; it is another object of that name now`);
   }
   if (resourceVersion !== undefined && resourceVersion !== "" && resourceVersion !== old.metadata.resourceVersion) {
-    throw conflict(plural, name, `the object has been modified (it is at version ${old.metadata.resourceVersion}, expected ${resourceVersion}): read it again and repeat your changes`);
+    throw conflict(resource, name, "the object has been modified; please apply your changes to the latest version and try again");
   }
 }
 
@@ -140,5 +140,5 @@ function checkNewFinalizers(kind: KindName, old: AnyObject, given: ParsedMetadat
   if (!isDeleting(old)) return;
   const added = (given.finalizers ?? []).filter((each) => !old.metadata.finalizers?.includes(each));
   if (added.length === 0) return;
-  throw invalid(kind, old.metadata.name, [{ field: "metadata.finalizers", message: `no new finalizers can be added to an object that is being deleted; found ${added.join(", ")}`, reason: "FieldValueForbidden" }]);
+  throw invalid(qualifiedKind(definitionOf(kind)), old.metadata.name, [{ field: "metadata.finalizers", message: `no new finalizers can be added to an object that is being deleted; found ${added.join(", ")}`, reason: "FieldValueForbidden" }]);
 }

@@ -1,16 +1,18 @@
-import { StatusError } from "../api/status-error.ts";
+import { StatusError, versionTooLarge } from "../api/status-error.ts";
 import type { AnyObject, KindName } from "../api/registry.ts";
 import type { Commit } from "./commit.ts";
 import { compareCodeUnits, type ObjectTable } from "./object-table.ts";
 import type { ListOptions, ListResult } from "./store.ts";
 import { selects } from "./watcher.ts";
 
-/** Where the next page starts: after this object, in the list as it was at that version. */
+/** Where the next page starts: after this object, in the list as it was at that version; at any, when `version` is -1. */
 interface ContinueToken {
   readonly version: number;
   readonly namespace: string;
   readonly name: string;
 }
+
+const anyVersion = -1;
 
 function encodeToken({ version, namespace, name }: ContinueToken): string {
   return Buffer.from(JSON.stringify([version, namespace, name])).toString("base64url");
@@ -19,7 +21,7 @@ function encodeToken({ version, namespace, name }: ContinueToken): string {
 function decodeToken(token: string): ContinueToken {
   try {
     const [version, namespace, name, ...rest] = JSON.parse(Buffer.from(token, "base64url").toString()) as unknown[];
-    if (Number.isSafeInteger(version) && typeof namespace === "string" && typeof name === "string" && rest.length === 0) return { version: version as number, namespace, name };
+    if (Number.isSafeInteger(version) && (version as number) >= anyVersion && typeof namespace === "string" && typeof name === "string" && rest.length === 0) return { version: version as number, namespace, name };
   } catch {
     // Not our JSON: refused below like any other text that is no token.
   }
@@ -49,8 +51,13 @@ export function listPage(
   const { namespace, labels, fields } = options;
   const limit = options.limit !== undefined && options.limit > 0 ? options.limit : Infinity;
   const token = options.continue === undefined || options.continue === "" ? undefined : decodeToken(options.continue);
-  const at = token?.version ?? version;
-  const past = at === version ? undefined : stateBefore(at, version, historyAfter(at));
+  const wanted = token?.version ?? (options.at === undefined ? anyVersion : Number(options.at));
+  const at = wanted === anyVersion ? version : wanted;
+  if (Number.isNaN(at)) throw new StatusError("BadRequest", `Cannot list at resourceVersion ${JSON.stringify(options.at)}: it is not one that this server gave`);
+  if (token === undefined && at > version) throw versionTooLarge(String(options.at), String(version));
+  const since = at === version ? [] : at > version ? undefined : historyAfter(at);
+  if (since === undefined) throw token === undefined ? new StatusError("Expired", "The resourceVersion for the provided list is too old.") : expiredToken(token);
+  const past = at === version ? undefined : stateBefore(since);
 
   const places = [...placesOf(table, kind, namespace, past)].filter((place) => isAfter(place, token));
   const items: AnyObject[] = [];
@@ -74,11 +81,16 @@ export function listPage(
   return { items, resourceVersion: String(at) };
 }
 
+/** The words are Kubernetes', and so is the way on: a token for the rest of the list as it is now. */
+function expiredToken(token: ContinueToken): StatusError {
+  const message =
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. " +
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+  return new StatusError("Expired", message, {}, { continue: encodeToken({ ...token, version: anyVersion }) });
+}
+
 /** What differed at an older version: the state of each object changed since, undefined when it was not there. */
-function stateBefore(at: number, version: number, since: readonly Commit[] | undefined): ReadonlyMap<string, AnyObject | undefined> {
-  if (since === undefined || at > version) {
-    throw new StatusError("Expired", "Cannot go on with this list: the version it was taken at is no longer kept; list again from the start");
-  }
+function stateBefore(since: readonly Commit[]): ReadonlyMap<string, AnyObject | undefined> {
   const states = new Map<string, AnyObject | undefined>();
   for (const { namespace, name, before } of since) {
     const key = `${namespace}/${name}`;

@@ -14,8 +14,14 @@ export interface Selection {
 export interface ListOptions extends Selection {
   /** At most this many items; the rest behind `continue`. Absent: all. */
   readonly limit?: number | undefined;
-  /** Token of the list before. It names the version that list was taken at; the pages together are one consistent list, or Expired. */
+  /**
+   * Token of the list before. It names the version that list was taken at; the pages together are one consistent list, or
+   * Expired. That error has a token itself (`StatusError.continue`), for those who would rather go on with the list as it
+   * is now than begin again.
+   */
   readonly continue?: string | undefined;
+  /** The list as it was at this version. Absent: as it is. Expired when that is no longer kept; Timeout when the store is not that far. Not together with `continue`. */
+  readonly at?: string | undefined;
 }
 
 export interface ListResult<T> {

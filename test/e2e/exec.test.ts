@@ -92,7 +92,7 @@ for (const provider of ["docker", "host"] as const) {
       await eventually(async () => assert.ok(!(await lives())), 10_000);
     });
     it("says what is wrong", async () => {
-      assert.match((await cli.run(["exec", "nobody", "--", "true"])).stderr, /workspaces "nobody" not found/);
+      assert.match((await cli.run(["exec", "nobody", "--", "true"])).stderr, /workspaces\.vendetta\.dev "nobody" not found/);
       assert.match((await cli.run(["exec", "dev"])).stderr, /say what to run.*vendetta exec -it dev -- sh/);
       assert.match((await cli.run(["exec", "node/x", "--", "true"])).stderr, /neither/);
       const missing = await cli.run(["exec", "dev", "--", "no-such-command"]);

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { matchesFields, matchesLabels, parseFieldSelector, parseLabelSelector } from "../../src/api/selectors.ts";
+import { parseLabelSelector } from "../../src/api/label-selector.ts";
+import { matchesFields, matchesLabels, parseFieldSelector } from "../../src/api/selectors.ts";
 import { StatusError } from "../../src/api/status-error.ts";
+import { fieldSelectorText, labelSelectorText } from "../../src/client/selector-text.ts";
 import { check } from "./check.ts";
 
 const key = fc.constantFrom("app", "tier", "example.com/zone", "in", "notin", "a-b_c.d");
-const value = fc.constantFrom("", "web", "db", "in", "1.2-x_y");
+const value = fc.constantFrom("", "web", "db", "in", "notin", "1.2-x_y", "7", "10");
 const labels = fc.dictionary(key, value, { noNullPrototype: true });
 const space = fc.constantFrom("", " ", "  ");
 
@@ -21,6 +23,11 @@ const requirement: fc.Arbitrary<Written> = fc.oneof(
   fc.tuple(key, space, value).map(([k, s, v]) => ({ text: `${k}${s}!=${s}${v}`, holds: (l: Readonly<Record<string, string>>) => !(k in l) || l[k] !== v })),
   fc.tuple(key, space, fc.array(value, { minLength: 1, maxLength: 3 })).map(([k, s, vs]) => ({ text: `${k} in ${s}(${vs.join(`,${s}`)})`, holds: (l: Readonly<Record<string, string>>) => k in l && vs.some((v) => v === l[k]) })),
   fc.tuple(key, space, fc.array(value, { minLength: 1, maxLength: 3 })).map(([k, s, vs]) => ({ text: `${k} notin${s}(${vs.join(`${s},`)})`, holds: (l: Readonly<Record<string, string>>) => !(k in l) || vs.every((v) => v !== l[k]) })),
+  fc.tuple(key, space).map(([k, s]) => ({ text: `${k} ${s}in${s}()`, holds: (l: Readonly<Record<string, string>>) => l[k] === "" })),
+  fc.tuple(key, space, fc.constantFrom(">", "<"), fc.constantFrom("0", "7", "12")).map(([k, s, op, n]) => ({
+    text: `${k}${s}${op}${s}${n}`,
+    holds: (l: Readonly<Record<string, string>>) => /^\d+$/.test(l[k] ?? "") && (op === ">" ? Number(l[k]) > Number(n) : Number(l[k]) < Number(n)),
+  })),
   key.map((k) => ({ text: k, holds: (l: Readonly<Record<string, string>>) => k in l })),
   fc.tuple(key, space).map(([k, s]) => ({ text: `!${s}${k}`, holds: (l: Readonly<Record<string, string>>) => !(k in l) })),
 );
@@ -32,8 +39,22 @@ test("a label selector selects what each of its parts says", () => {
   }), 2000);
 });
 
+test("a label selector written out is the same selector", () => {
+  check(fc.property(fc.array(requirement, { maxLength: 4 }), (parts) => {
+    const selector = parseLabelSelector(parts.map((part) => part.text).join(","));
+    assert.deepEqual(parseLabelSelector(labelSelectorText(selector)), selector);
+  }), 1000);
+});
+
+test("a field selector written out is the same selector, whatever its values", () => {
+  const part = fc.record({ path: fc.constantFrom("a", "b"), equal: fc.boolean(), value: fc.string({ unit: fc.constantFrom(..."ab=,\\! ()\né"), maxLength: 8 }) }, { noNullPrototype: true });
+  check(fc.property(fc.array(part, { maxLength: 4 }), (selector) => {
+    assert.deepEqual(parseFieldSelector(fieldSelectorText(selector), ["a", "b"]), selector);
+  }), 1000);
+});
+
 test("any text is a selector or a BadRequest that repeats it", () => {
-  const characters = fc.string({ unit: fc.constantFrom(..."ab=!,() in.-/\u0000é"), maxLength: 20 });
+  const characters = fc.string({ unit: fc.constantFrom(..."ab=!,() in.-/<>1\\\u0000é"), maxLength: 20 });
   check(fc.property(characters, (text) => {
     for (const parse of [() => parseLabelSelector(text), () => parseFieldSelector(text, ["a", "b"])]) {
       try {

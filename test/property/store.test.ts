@@ -143,6 +143,8 @@ async function checkWatch(store: Store, from: string, selection: object, expecte
       else seen.set(name, modelled(event.object));
     }
   })();
+  // It may be refused while this waits: that is thrown below, where it is awaited.
+  reading.catch(() => undefined);
   // All of it is history: it is there when the reader asks, so a few turns of the loop deliver it.
   await new Promise((resolve) => setImmediate(resolve));
   controller.abort();

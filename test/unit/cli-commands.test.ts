@@ -152,7 +152,7 @@ describe("get", () => {
     assert.equal((JSON.parse((await cli.run("get svc a b -o json")).stdout) as { items: unknown[] }).items.length, 2);
   });
   it("fails for what is not there, in kubectl's words", async () => {
-    assert.deepEqual(await cli.run("get svc nope"), { code: 1, stdout: "", stderr: 'Error from server (NotFound): services "nope" not found\n' });
+    assert.deepEqual(await cli.run("get svc nope"), { code: 1, stdout: "", stderr: 'Error from server (NotFound): services.vendetta.dev "nope" not found\n' });
     assert.deepEqual(await cli.run("get svc nope --ignore-not-found"), { code: 0, stdout: "", stderr: "" });
     await cli.run("apply -f -", { stdin: yaml(a) });
     for (const output of [[], ["-o", "json"], ["-o", "name"]]) {
@@ -191,7 +191,7 @@ describe("delete", () => {
     assert.deepEqual((await cli.store.list("Service")).items, []);
   });
   it("fails for what is not there, unless it may be missing", async () => {
-    assert.deepEqual(await cli.run("delete svc a"), { code: 1, stdout: "", stderr: 'Error from server (NotFound): services "a" not found\n' });
+    assert.deepEqual(await cli.run("delete svc a"), { code: 1, stdout: "", stderr: 'Error from server (NotFound): services.vendetta.dev "a" not found\n' });
     assert.equal((await cli.run("delete svc a --ignore-not-found")).code, 0);
     assert.equal((await cli.run("delete svc --all")).code, 0);
   });

@@ -111,7 +111,7 @@ describe("apply --prune", () => {
   for (const [args, says] of [
     ["--prune", /^error: --prune would delete every Service and Workspace .*-l SELECTOR.*--all/],
     ["--prune --selector=", /^error: --prune would delete every/],
-    ["--prune -l ,", /^error: --prune would delete every/],
+    ["--prune -l ,", /^error: Cannot parse label selector/],
     ["--prune --all -l app=shop", /^error: --all and -l cannot be given together/],
     ["--all", /^error: --all says what --prune may delete/],
     ["--prune -l a=b=c", /^error: Cannot parse label selector/],

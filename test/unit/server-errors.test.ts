@@ -31,6 +31,7 @@ describe("every error is a metav1.Status", () => {
     ["POST", `${room}/workspaces`, 400, "BadRequest", { body: "{" }],
     ["POST", `${room}/workspaces`, 400, "BadRequest", { body: [] }],
     ["POST", `${room}/workspaces`, 400, "BadRequest", { body: { metadata: 1 } }],
+    ["POST", `${room}/workspaces`, 400, "BadRequest", { body: workspace("a", {}, { resourceVersion: "5" }) }],
     ["POST", `${room}/workspaces`, 400, "BadRequest", { body: workspace("a", {}, { namespace: "other" }) }],
     ["POST", `${room}/workspaces`, 400, "BadRequest", { body: { ...workspace("a"), kind: "Service" } }],
     ["POST", `${room}/workspaces`, 415, "UnsupportedMediaType", { body: workspace("a"), headers: { "content-type": "text/plain" } }],

@@ -49,9 +49,51 @@ describe("a list", () => {
     const second = await get(`?limit=2&continue=${encodeURIComponent(first.metadata.continue)}`);
     assert.deepEqual([second.items.length, second.metadata.continue], [1, undefined]);
   });
-  it("of a version that is not the current one, when Exact, is 410", async () => {
-    const { get } = await withThree();
-    assert.equal((await get("?resourceVersion=1&resourceVersionMatch=Exact")).code, 410);
+  // a, b and c were made at versions 2, 3 and 4.
+  for (const [query, answer] of [
+    ["?resourceVersion=3&resourceVersionMatch=Exact", "a,b at 3"],
+    ["?resourceVersion=3", "a,b,c at 4"],
+    ["?resourceVersion=3&limit=5", "a,b at 3"],
+    ["?resourceVersion=3&limit=5&resourceVersionMatch=NotOlderThan", "a,b,c at 4"],
+    ["?resourceVersion=0&limit=5", "a,b,c at 4"],
+    ["?resourceVersion=0&resourceVersionMatch=NotOlderThan", "a,b,c at 4"],
+    ["?resourceVersion=4&resourceVersionMatch=NotOlderThan", "a,b,c at 4"],
+    ["?resourceVersion=4&labelSelector=app%3Dx&resourceVersionMatch=Exact", "a,c at 4"],
+    ["?resourceVersion=5&resourceVersionMatch=NotOlderThan", "504 Timeout: Timeout: Too large resource version: 5, current: 4"],
+    ["?resourceVersion=5", "504 Timeout: Timeout: Too large resource version: 5, current: 4"],
+    ["?resourceVersion=99999999999999999999&resourceVersionMatch=Exact", "504 Timeout: Timeout: Too large resource version: 99999999999999999999, current: 4"],
+    ["?resourceVersionMatch=Exact", '422 Invalid: ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided'],
+    ["?resourceVersion=0&resourceVersionMatch=Exact", '422 Invalid: ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'],
+    ["?resourceVersion=1&resourceVersionMatch=Newest", '422 Invalid: ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Unsupported value: "Newest": supported values: "Exact", "NotOlderThan", ""'],
+    ["?sendInitialEvents=true", '422 Invalid: ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list'],
+    ["?resourceVersion=3&continue=x", "400 BadRequest: specifying resource version is not allowed when using continue"],
+    ["/a?resourceVersion=4", "a"],
+    ["/a?resourceVersion=0", "a"],
+    ["/a?resourceVersion=5", "504 Timeout: Timeout: Too large resource version: 5, current: 4"],
+  ] as const) {
+    it(`${query} is ${answer}`, async () => {
+      const { get } = await withThree();
+      const { code, reason, message, metadata, items } = await get(query);
+      assert.equal(code !== undefined ? `${code} ${reason}: ${message}` : items === undefined ? metadata.name : `${items.map((each: any) => each.metadata.name).join(",")} at ${metadata.resourceVersion}`, answer);
+    });
+  }
+  it("of a version that is not kept any more is 410", async () => {
+    const { send } = testApp({ historyEventsMax: 2 });
+    for (const name of ["a", "b", "c", "d"]) await send("POST", path, workspace(name));
+    const status = (await (await send("GET", `${path}?resourceVersion=2&resourceVersionMatch=Exact`)).json()) as any;
+    assert.deepEqual([status.code, status.reason, status.message], [410, "Expired", "The resourceVersion for the provided list is too old."]);
+  });
+  it("whose token has expired is 410 with another token, to go on at the price of consistency", async () => {
+    const { send } = testApp({ historyEventsMax: 2 });
+    for (const name of ["a", "c"]) await send("POST", path, workspace(name));
+    const get = async (query: string) => (await (await send("GET", `${path}${query}`)).json()) as any;
+    const first = await get("?limit=1");
+    for (const name of ["b", "d", "e"]) await send("POST", path, workspace(name));
+    const status = await get(`?limit=1&continue=${first.metadata.continue}`);
+    assert.deepEqual([status.code, status.reason, status.kind], [410, "Expired", "Status"]);
+    assert.match(status.message, /^The provided continue parameter is too old to display a consistent list result\. You can start a new list without the continue parameter, or use the continue token in this response/);
+    const rest = await get(`?continue=${status.metadata.continue}`);
+    assert.deepEqual(rest.items.map((each: any) => each.metadata.name), ["b", "c", "d", "e"]);
   });
 });
 
@@ -101,11 +143,11 @@ describe("discovery", () => {
   it("names version, groups and kinds", async () => {
     assert.match((await get("/version")).body.gitVersion, /^v1\.\d+\.\d+\+vendetta-/);
     assert.deepEqual((await get("/api")).body.versions, ["v1"]);
-    assert.deepEqual((await get("/apis")).body.groups.map((each: any) => each.preferredVersion.groupVersion), ["vendetta.dev/v1alpha1"]);
+    assert.deepEqual((await get("/apis")).body.groups.map((each: any) => each.preferredVersion.groupVersion), ["vendetta.dev/v1alpha1", "apiextensions.k8s.io/v1"]);
     assert.equal((await get("/apis/vendetta.dev")).body.kind, "APIGroup");
     assert.deepEqual((await get("/api/v1")).body.resources.map((each: any) => each.name), ["namespaces", "namespaces/status", "events"]);
     const { resources } = (await get(group)).body;
-    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "services", "services/status"]);
+    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "workspaces/exec", "services", "services/status", "services/exec", "services/log"]);
     assert.deepEqual(resources[2].shortNames, ["ws"]);
   });
   it("is aggregated on request", async () => {

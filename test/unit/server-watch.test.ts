@@ -90,7 +90,7 @@ describe("a watch", () => {
     const { value } = (await events.next()) as any;
     assert.deepEqual([value.type, value.object.metadata.annotations], ["BOOKMARK", { "k8s.io/initial-events-end": "true" }]);
     await events.cancel();
-    const fromNow = await open(test, "&sendInitialEvents=false");
+    const fromNow = await open(test, "&sendInitialEvents=false&resourceVersionMatch=NotOlderThan");
     await test.send("POST", path, workspace("b"));
     assert.deepEqual(await take(fromNow, 1), ["ADDED b"]);
     await fromNow.cancel();
@@ -136,4 +136,23 @@ describe("a watch", () => {
     await events.cancel();
     assert.equal(clock.pending, 0);
   });
+});
+
+describe("a watch is refused", () => {
+  for (const [query, code, message] of [
+    ["&resourceVersionMatch=NotOlderThan", 422, "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"],
+    ["&sendInitialEvents=true", 422, "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"],
+    ["&sendInitialEvents=true&resourceVersionMatch=Exact", 422, "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"],
+    ["&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=99", 504, "Too large resource version: 99, current: 1"],
+    ["&timeoutSeconds=soon", 400, "timeoutSeconds"],
+    ["&labelSelector=a%20in", 400, "Cannot parse label selector"],
+    ["&fieldSelector=spec.image%3Dx", 400, "field label not supported: spec.image"],
+  ] as const) {
+    it(`with ${query}: ${code}`, async () => {
+      const response = await testApp().send("GET", `${path}?watch=true${query}`);
+      const status = (await response.json()) as any;
+      assert.deepEqual([response.status, status.kind], [code, "Status"]);
+      assert.ok(status.message.includes(message), status.message);
+    });
+  }
 });

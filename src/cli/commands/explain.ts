@@ -1,24 +1,13 @@
 import { closestWord } from "../../api/closest-word.ts";
-import { structuralSchema } from "../../api/crd.ts";
+import { kindSchema, structuralSchema } from "../../api/crd.ts";
 import { apiVersionOf, type KindDefinition } from "../../api/kind.ts";
 import { objectMeta } from "../../api/meta.ts";
+import { withDefaultsTold, type OpenApiSchema } from "../../api/openapi-schema.ts";
 import { kindNames, kinds } from "../../api/registry.ts";
 import { kindOfWord } from "../kind-words.ts";
 import type { Session } from "../session.ts";
 import { tableLines } from "../table-text.ts";
 import { CliError } from "../world.ts";
-
-/** The part of an OpenAPI schema that is told. */
-interface Schema {
-  readonly type?: string;
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly items?: Schema;
-  readonly additionalProperties?: Schema | boolean;
-  readonly enum?: readonly unknown[];
-  readonly default?: unknown;
-}
 
 const width = 100;
 
@@ -26,12 +15,12 @@ const width = 100;
 export function explain(session: Session, path: string): Promise<void> {
   const [word = "", ...fields] = path.split(".").filter((part) => part !== "");
   const name = kindOfWord(word);
-  const kind = kinds[name] as unknown as KindDefinition;
+  const kind = kinds[name] as KindDefinition<never>;
   let schema = schemaOf(kind);
   let walked = word;
   for (const field of fields) {
     const inside = insideOf(schema);
-    const next: Schema | undefined = inside.properties !== undefined && Object.hasOwn(inside.properties, field) ? inside.properties[field] : typeof inside.additionalProperties === "object" ? inside.additionalProperties : undefined;
+    const next: OpenApiSchema | undefined = inside.properties !== undefined && Object.hasOwn(inside.properties, field) ? inside.properties[field] : typeof inside.additionalProperties === "object" ? inside.additionalProperties : undefined;
     if (next === undefined) {
       const meant = closestWord(field, Object.keys(inside.properties ?? {}));
       throw new CliError(`field "${field}" does not exist in ${walked}${meant === undefined ? "" : `; did you mean "${meant}"?`}`);
@@ -52,41 +41,28 @@ export function explain(session: Session, path: string): Promise<void> {
   return Promise.resolve();
 }
 
-function schemaOf(kind: KindDefinition): Schema {
-  const part = (schema: Parameters<typeof structuralSchema>[0], description: string): Schema => ({ ...(structuralSchema(schema) as Schema), description });
-  const text = (description: string): Schema => ({ type: "string", description });
-  const root = kind.rootSchema === undefined ? undefined : (structuralSchema(kind.rootSchema) as Schema);
-  return {
-    type: "object",
-    description: kind.description,
-    required: root?.required ?? [],
-    properties: {
-      apiVersion: text(`"${apiVersionOf(kind)}"`),
-      kind: text(`"${kind.kind}"`),
-      metadata: part(objectMeta, "Name, namespace, labels and what else is the same for every kind."),
-      ...(kind.specSchema === undefined ? {} : { spec: part(kind.specSchema, "What is wished for.") }),
-      ...(kind.statusSchema === undefined ? {} : { status: part(kind.statusSchema, "What is true, as last seen; written by the server alone.") }),
-      ...root?.properties,
-    },
-  };
+/** As the server's OpenAPI document tells it, metadata written out. */
+function schemaOf(kind: KindDefinition<never>): OpenApiSchema {
+  const metadata: OpenApiSchema = { description: "Name, namespace, labels and what else is the same for every kind.", ...structuralSchema(objectMeta) };
+  return withDefaultsTold(kindSchema(kind, metadata));
 }
 
 /** The object a list or a map is made of; the schema itself otherwise. */
-function insideOf(schema: Schema): Schema {
+function insideOf(schema: OpenApiSchema): OpenApiSchema {
   return schema.items !== undefined ? insideOf(schema.items) : schema;
 }
 
-function typeName(schema: Schema): string {
+function typeName(schema: OpenApiSchema): string {
   if (schema.items !== undefined) return `[]${typeName(schema.items)}`;
   if (typeof schema.additionalProperties === "object") return `map[string]${typeName(schema.additionalProperties)}`;
+  if (schema["x-kubernetes-int-or-string"] === true) return "IntOrString";
   return schema.type === "object" ? "Object" : (schema.type ?? "any");
 }
 
-function remarks(schema: Schema, indent: string): string {
+function remarks(schema: OpenApiSchema, indent: string): string {
   const lines: string[] = [];
   const choices = schema.enum ?? schema.items?.enum;
   if (choices !== undefined) lines.push(`One of: ${choices.join(", ")}.`);
-  if (schema.default !== undefined && typeof schema.default !== "object") lines.push(`Default: ${JSON.stringify(schema.default)}.`);
   return lines.map((line) => `\n${wrapped(line, indent)}`).join("");
 }
 

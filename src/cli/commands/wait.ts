@@ -1,6 +1,7 @@
 import { parseJsonPath, formatJsonPathValue } from "../../api/jsonpath.ts";
 import { StatusError } from "../../api/status-error.ts";
 import type { AnyObject } from "../../api/registry.ts";
+import { qualifiedResource } from "../../api/kind.ts";
 import { kindPaths } from "../../api/paths.ts";
 import { notFound } from "../../api/status-error.ts";
 import { awaitObjects, type AwaitTarget } from "../await-objects.ts";
@@ -57,7 +58,7 @@ export async function wait(session: Session, args: readonly string[], options: W
   const late = states.filter((each) => !each.verdict.done);
   if (late.length === 0) return;
   for (const { target, verdict } of late) {
-    if (verdict.state === "NotFound") session.tell(`error: ${notFound(kindPaths[target.kind].plural, target.name).message}`);
+    if (verdict.state === "NotFound") session.tell(`error: ${notFound(qualifiedResource(kindPaths[target.kind]), target.name).message}`);
     else session.tell(`error: timed out waiting for ${options.for} on ${kindPaths[target.kind].plural}/${target.name}: ${verdict.state}${verdict.message === "" ? "" : `: ${printable(verdict.message)}`}`);
   }
   throw new ExitError(1);

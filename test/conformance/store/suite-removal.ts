@@ -14,7 +14,7 @@ export function removalTests(make: MakeStore): void {
       const last = await store.delete("Workspace", ref);
       assert.equal(last.metadata.uid, made.metadata.uid);
       await assert.rejects(store.get("Workspace", ref), status("NotFound"));
-      await assert.rejects(store.delete("Workspace", ref), status("NotFound", 'workspaces "dev" not found'));
+      await assert.rejects(store.delete("Workspace", ref), status("NotFound", 'workspaces.vendetta.dev "dev" not found'));
       const again = await store.create("Workspace", workspace("dev"));
       assert.notEqual(again.metadata.uid, made.metadata.uid);
       assert.ok(Number(again.metadata.resourceVersion) > Number(made.metadata.resourceVersion));

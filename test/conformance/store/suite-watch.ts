@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { parseFieldSelector, parseLabelSelector } from "../../../src/api/selectors.ts";
+import { parseLabelSelector } from "../../../src/api/label-selector.ts";
+import { parseFieldSelector } from "../../../src/api/selectors.ts";
 import type { Store, WatchEvent } from "../../../src/store/store.ts";
 import type { Workspace } from "../../../src/api/workspace.ts";
 import { named, status, take, told, workspace, type MakeStore, type Skips } from "./fixture.ts";

@@ -35,7 +35,7 @@ export function writeTests(make: MakeStore, skips: Skips): void {
 
     it("refuses a second of the same name, and says so before anything else about it", async (store) => {
       await store.create("Service", service("web", { port: 80 }));
-      await assert.rejects(store.create("Service", service("web", { port: 80 })), status("AlreadyExists", 'services "web" already exists'));
+      await assert.rejects(store.create("Service", service("web", { port: 80 })), status("AlreadyExists", 'services.vendetta.dev "web" already exists'));
     });
 
     it("the same name lives in another namespace, and as another kind", async (store) => {
@@ -145,7 +145,7 @@ export function writeTests(make: MakeStore, skips: Skips): void {
     it("is refused when it was made from an older version, or of another object", async (store) => {
       const made = await store.create("Workspace", workspace("dev"));
       await store.update("Workspace", workspace("dev", { spec: { env: { A: "1" } } }));
-      await assert.rejects(store.update("Workspace", { ...made, spec: { ...made.spec, env: { A: "2" } } }), status("Conflict", 'workspaces "dev"', "read it again"));
+      await assert.rejects(store.update("Workspace", { ...made, spec: { ...made.spec, env: { A: "2" } } }), status("Conflict", 'Operation cannot be fulfilled on workspaces.vendetta.dev "dev"', "apply your changes to the latest version"));
       await assert.rejects(store.update("Workspace", workspace("dev", { metadata: { uid: "another" } })), status("Conflict"));
       const current = await store.get("Workspace", { namespace: "default", name: "dev" });
       assert.equal((await store.update("Workspace", { ...current, spec: { ...current.spec, env: {} } })).metadata.generation, 3);
@@ -161,7 +161,7 @@ export function writeTests(make: MakeStore, skips: Skips): void {
       await store.create("Workspace", workspace("dev"));
       await assert.rejects(store.update("Workspace", workspace("dev", { spec: { bogus: 1 } })), status("Invalid", "spec.bogus"));
       await assert.rejects(store.update("Workspace", workspace("dev", { spec: { provider: "lxc" } })), status("Invalid", "spec.provider: cannot be changed"));
-      await assert.rejects(store.update("Workspace", workspace("none")), status("NotFound", 'workspaces "none" not found'));
+      await assert.rejects(store.update("Workspace", workspace("none")), status("NotFound", 'workspaces.vendetta.dev "none" not found'));
     });
 
     it("with dryRun answers and stores nothing", async (store) => {

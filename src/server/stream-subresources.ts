@@ -1,0 +1,15 @@
+import type { ApiResource, ApiSubresource, Verb } from "./api-resource.ts";
+
+/** Streams below the objects of our own group, by resource: as a pod's `exec` and `log` in Kubernetes. */
+const streams: Readonly<Record<string, Readonly<Record<string, readonly Verb[]>>>> = {
+  workspaces: { exec: ["create", "get"] },
+  services: { exec: ["create", "get"], log: ["get"] },
+};
+
+/** The resource with the streams below it told of: what `vendetta exec` and `vendetta logs` use is no private path. */
+export function withStreams(resource: ApiResource): ApiResource {
+  if (resource.group !== "vendetta.dev") return resource;
+  const { group, version, kind } = resource;
+  const added = Object.entries(streams[resource.plural] ?? {}).map(([name, verbs]): ApiSubresource => ({ name, responseKind: { group, version, kind }, verbs }));
+  return { ...resource, subresources: [...resource.subresources, ...added] };
+}
