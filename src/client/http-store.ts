@@ -101,7 +101,7 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
     patch: (kind, ref, patch, options) =>
       object<typeof kind>({ method: "PATCH", path: objectPath(kind, ref, options?.subresource), query: writeQuery(options), body: patch.patch, headers: { "content-type": patchTypes[patch.type] } }),
     delete: (kind, ref, preconditions, options) =>
-      object<typeof kind>({ method: "DELETE", path: objectPath(kind, ref), query: writeQuery(options), body: { apiVersion: "v1", kind: "DeleteOptions", preconditions }, headers: { prefer: "return=representation" } }),
+      object<typeof kind>({ method: "DELETE", path: objectPath(kind, ref), query: writeQuery(options), body: { apiVersion: "v1", kind: "DeleteOptions", preconditions, propagationPolicy: options?.propagation }, headers: { prefer: "return=representation" } }),
     watch: <K extends KindName>(kind: K, selection: WatchOptions, signal: AbortSignal) =>
       mapped(watchRaw(kind, selection, "application/json", signal), (event): WatchEvent<KindMap[K]> =>
         event.type === "BOOKMARK" ? bookmarkOf(event) : { type: event.type, object: deepFreeze(event.object as unknown as KindMap[K]) },

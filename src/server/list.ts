@@ -13,14 +13,22 @@ import { createTable, includeObjectOf, partialObject } from "./table.ts";
 /** A list of objects, as JSON, YAML, Table or PartialObjectMetadataList. */
 export async function listResponse({ store, clock }: { readonly store: Store; readonly clock: Clock }, kindName: KindName, namespace: string | undefined, query: Query, accept: string | null): Promise<Response> {
   const kind = kinds[kindName] as KindDefinition<never>;
-  const representation = negotiate(accept, [tableOffer, partialListOffer]);
+  const representation = listRepresentation(accept);
   const match = query.oneOf("resourceVersionMatch", ["Exact", "NotOlderThan"] as const);
   const wanted = query.resourceVersion();
   const limit = query.count("limit");
   const result: ListResult<StoredObject> = await store.list(kindName, { ...query.selection(kind, namespace), limit: limit === 0 ? undefined : limit, continue: query.text("continue") });
   // Every list is of the newest state, which satisfies all other wishes.
   if (match === "Exact" && wanted !== result.resourceVersion) throw new StatusError("Expired", `The provided resource version ${wanted ?? ""} is not kept: the current one is ${result.resourceVersion}`);
+  return writeList(clock, kindName, result, query, representation);
+}
 
+/** How a client wants a list written. @throws StatusError NotAcceptable */
+export function listRepresentation(accept: string | null): Representation {
+  return negotiate(accept, [tableOffer, partialListOffer]);
+}
+
+export function writeList(clock: Clock, kindName: KindName, result: ListResult<StoredObject>, query: Query, representation: Representation): Response {
   const metadata = {
     resourceVersion: result.resourceVersion,
     ...(result.continue === undefined ? {} : { continue: result.continue }),
@@ -32,7 +40,7 @@ export async function listResponse({ store, clock }: { readonly store: Store; re
     case "PartialObjectMetadataList":
       return write({ kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${representation.version ?? "v1"}`, metadata, items: result.items.map((item) => partialObject(item, representation.version)) }, representation);
     default:
-      return write({ kind: `${kindName}List`, apiVersion: apiVersionOf(kind), metadata, items: result.items }, representation);
+      return write({ kind: `${kindName}List`, apiVersion: apiVersionOf(kinds[kindName] as KindDefinition<never>), metadata, items: result.items }, representation);
   }
 }
 

@@ -5,13 +5,16 @@ import type { StoredObject } from "../api/meta.ts";
 import { groupPath } from "../api/paths.ts";
 import { kindNames, kinds, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
+import { verbsOf } from "./api-resource.ts";
 import type { AppEnv } from "./app-env.ts";
 import { jsonTypes, mediaTypeOf, readBody, yamlTypes } from "./body.ts";
+import { deleteCollection } from "./delete-collection.ts";
+import { deleteWish } from "./delete-options.ts";
 import { listResponse, objectResponse } from "./list.ts";
 import { Query } from "./query.ts";
 import { addWarnings, jsonResponse, methodNotAllowed } from "./status-response.ts";
 import { watchResponse, type WatchParts } from "./watch.ts";
-import { checkedFields, deletedStatus, deleteWish, fieldValidationOf, objectAt, patchOf, patchTypes, strictly } from "./write.ts";
+import { checkedFields, deletedStatus, fieldValidationOf, objectAt, patchOf, patchTypes, strictly } from "./write.ts";
 
 type Ctx = Context<AppEnv>;
 
@@ -31,7 +34,8 @@ export function addResources(app: Hono<AppEnv>, parts: WatchParts): void {
       });
     };
     if (room !== "") route(`${root}/${kind.plural}`, { GET: handlers.list, POST: handlers.create });
-    route(`${root}${room}/${kind.plural}`, { GET: handlers.list, POST: handlers.create });
+    const removable = verbsOf(kind).includes("deletecollection") ? { DELETE: handlers.deleteCollection } : {};
+    route(`${root}${room}/${kind.plural}`, { GET: handlers.list, POST: handlers.create, ...removable });
     route(`${root}${room}/${kind.plural}/:name`, { GET: handlers.get, PUT: handlers.update, PATCH: handlers.patch, DELETE: handlers.delete });
     if (kind.statusSchema !== undefined) route(`${root}${room}/${kind.plural}/:name/status`, { GET: handlers.get, PUT: handlers.updateStatus, PATCH: handlers.patchStatus });
   }
@@ -82,10 +86,15 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     async delete(c: Ctx): Promise<Response> {
       const query = new Query(c.req.url);
       const wish = deleteWish(await readBody(c.req.raw, objectTypes), query);
-      const object: StoredObject = await store.delete(kindName, refOf(c), wish.preconditions, { dryRun: wish.dryRun });
+      const object: StoredObject = await store.delete(kindName, refOf(c), wish.preconditions, wish);
       // RFC 7240: our own client wants the object as it last was; Kubernetes' expect a Status once it is gone.
-      const whole = object.metadata.deletionTimestamp !== undefined || (c.req.header("prefer") ?? "").includes("return=representation");
-      return addWarnings(whole ? answer(c, object, query) : jsonResponse(deletedStatus(kindName, object.metadata)), wish.warnings);
+      const held = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers?.length ?? 0) > 0;
+      if (held) return answer(c, object, query, wish.cascading ? 202 : 200);
+      return (c.req.header("prefer") ?? "").includes("return=representation") ? answer(c, object, query) : jsonResponse(deletedStatus(kindName, object.metadata));
+    },
+    async deleteCollection(c: Ctx): Promise<Response> {
+      const query = new Query(c.req.url);
+      return await deleteCollection(parts, kindName, c.req.param("namespace"), query, deleteWish(await readBody(c.req.raw, objectTypes), query), accept(c));
     },
   };
 }

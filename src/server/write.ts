@@ -3,7 +3,7 @@ import type { NamespacedName } from "../base/keys.ts";
 import type { KindName, AnyObject } from "../api/registry.ts";
 import { kindPaths } from "../api/paths.ts";
 import { isInvalid, StatusError } from "../api/status-error.ts";
-import type { Patch, Preconditions } from "../store/store.ts";
+import type { Patch } from "../store/store.ts";
 import type { Query } from "./query.ts";
 
 /** What to do about fields a kind does not know. "Store": the client said nothing, and the store refuses them as Invalid (422). */
@@ -75,30 +75,6 @@ export function patchOf(kind: KindName, type: string, body: unknown, validation:
 
 /** As Kubernetes' API server. */
 const jsonPatchOperationsMax = 10_000;
-
-/** What a DELETE asks for besides its path. */
-export interface DeleteWish {
-  readonly preconditions: Preconditions;
-  readonly dryRun: boolean;
-  readonly warnings: readonly string[];
-}
-
-/** Reads `meta/v1` DeleteOptions from body and query. @throws StatusError BadRequest */
-export function deleteWish(body: unknown, query: Query): DeleteWish {
-  if (body !== undefined && (typeof body !== "object" || body === null || Array.isArray(body))) throw new StatusError("BadRequest", "Cannot read DeleteOptions: expected an object");
-  const { preconditions, propagationPolicy, dryRun = [], orphanDependents } = (body ?? {}) as Record<string, unknown>;
-  const policy = propagationPolicy ?? query.text("propagationPolicy") ?? (orphanDependents === true ? "Orphan" : "Background");
-  const warnings: string[] = [];
-  if (policy === "Orphan") throw new StatusError("BadRequest", "Cannot delete with propagationPolicy Orphan: what belongs to a deleted object goes with it; leave the policy out or use Background");
-  if (policy === "Foreground") warnings.push("propagationPolicy Foreground is carried out as Background");
-  else if (policy !== "Background") throw new StatusError("BadRequest", `Cannot read DeleteOptions: propagationPolicy must be Background, found ${JSON.stringify(policy)}`);
-  if (!Array.isArray(dryRun) || dryRun.some((each) => each !== "All")) throw new StatusError("BadRequest", "Cannot read DeleteOptions: dryRun must be a list of All");
-  const { uid, resourceVersion } = (preconditions ?? {}) as Record<string, unknown>;
-  for (const [field, value] of [["uid", uid], ["resourceVersion", resourceVersion]] as const) {
-    if (value !== undefined && value !== null && typeof value !== "string") throw new StatusError("BadRequest", `Cannot read DeleteOptions: preconditions.${field} must be a string`);
-  }
-  return { preconditions: { uid: (uid as string | null | undefined) ?? undefined, resourceVersion: (resourceVersion as string | null | undefined) ?? undefined }, dryRun: dryRun.length > 0 || query.dryRun(), warnings };
-}
 
 /** The answer to a DELETE that removed the object. Source: Kubernetes API conventions, Status of a deletion. */
 export function deletedStatus(kind: KindName, { name, uid }: NamespacedName & { readonly uid: string }): object {

@@ -3,6 +3,7 @@ import { timestamp, type Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Random } from "../base/random.ts";
 import { admit, admitDeletion, type AdmissionReader } from "../api/admission.ts";
+import { finalizersForDeletion } from "../api/deletion.ts";
 import { isDeleting, type ObjectInput } from "../api/meta.ts";
 import { applyJsonPatch, mergePatch } from "../api/patch.ts";
 import type { AnyObject, KindMap, KindName } from "../api/registry.ts";
@@ -10,10 +11,10 @@ import { alreadyExists, invalid, notFound, StatusError } from "../api/status-err
 import type { Commit, CommitLog, CommitSink, LoggedChange } from "./commit.ts";
 import { deepFreeze } from "./frozen-json.ts";
 import { History } from "./history.ts";
-import { checkPreconditions, createdObject, definitionOf, deletingObject, objectWithStatus, removedObject, updatedObject } from "./next-object.ts";
+import { checkPreconditions, createdObject, definitionOf, deletingObject, objectWithStatus, removedObject, updatedObject, withoutFinalizers } from "./next-object.ts";
 import { ObjectTable } from "./object-table.ts";
 import { listPage } from "./page.ts";
-import type { ListOptions, ListResult, Patch, Preconditions, Store, WatchEvent, WatchOptions, WriteOptions } from "./store.ts";
+import type { DeleteOptions, ListOptions, ListResult, Patch, Preconditions, Store, WatchEvent, WatchOptions, WriteOptions } from "./store.ts";
 import { WatchHub } from "./watch-hub.ts";
 
 /** Bounds of an embedded store. */
@@ -162,13 +163,14 @@ export class EmbeddedStore implements Store, CommitSink {
     });
   }
 
-  delete<K extends KindName>(kind: K, ref: NamespacedName, preconditions: Preconditions = {}, options: WriteOptions = {}): Promise<KindMap[K]> {
+  delete<K extends KindName>(kind: K, ref: NamespacedName, preconditions: Preconditions = {}, options: DeleteOptions = {}): Promise<KindMap[K]> {
     return this.#write(kind, options, (version) => {
       const before = this.#existing(kind, ref);
       checkPreconditions(kind, before, preconditions);
       admitDeletion(kind, before);
-      if (!before.metadata.finalizers?.length) return { before, after: before, remove: true };
-      return { before, after: deletingObject(before, version, timestamp(this.#clock.now())) };
+      const finalizers = finalizersForDeletion(before, options.propagation);
+      if (finalizers.length === 0) return { before, after: withoutFinalizers(before), remove: true };
+      return { before, after: deletingObject(before, version, timestamp(this.#clock.now()), finalizers) };
     });
   }
 
