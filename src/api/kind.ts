@@ -47,3 +47,8 @@ export interface KindDefinition<T extends StoredObject = StoredObject> {
 export function apiVersionOf(kind: { readonly group: string; readonly version: string }): string {
   return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
 }
+
+/** Whether Kubernetes has the kind too: clients then have a type of their own for it, and may speak of it in other forms than JSON. */
+export function isBuiltin(kind: { readonly group: string }): boolean {
+  return kind.group !== "vendetta.dev";
+}

@@ -148,7 +148,7 @@ async function* mapped<T, R>(events: AsyncIterable<T>, change: (event: T) => R):
   for await (const event of events) yield change(event);
 }
 
-const patchTypes: { readonly [T in Patch["type"]]: string } = { merge: "application/merge-patch+json", json: "application/json-patch+json" };
+const patchTypes: { readonly [T in Patch["type"]]: string } = { merge: "application/merge-patch+json", json: "application/json-patch+json", strategic: "application/strategic-merge-patch+json" };
 
 function selectionQuery({ labels, fields }: Selection): URLSearchParams {
   const query = new URLSearchParams();

@@ -14,7 +14,7 @@ import { listResponse, objectResponse } from "./list.ts";
 import { Query } from "./query.ts";
 import { addWarnings, jsonResponse, methodNotAllowed } from "./status-response.ts";
 import { watchResponse, type WatchParts } from "./watch.ts";
-import { checkedFields, deletedStatus, fieldValidationOf, objectAt, patchOf, patchTypes, strictly } from "./write.ts";
+import { checkedFields, deletedStatus, fieldValidationOf, objectAt, patchOf, patchTypesOf, strictly } from "./write.ts";
 
 type Ctx = Context<AppEnv>;
 
@@ -63,6 +63,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     const validation = fieldValidationOf(query);
     const options = { dryRun: query.dryRun(), subresource };
     const type = mediaTypeOf(c.req.raw);
+    const patchTypes = patchTypesOf(kindName);
     if (!patchTypes.includes(type)) throw new StatusError("UnsupportedMediaType", `the body of the request was in an unknown format: ${JSON.stringify(type.slice(0, 100))}; accepted media types: ${patchTypes.join(", ")}`);
     const { patch, warnings } = patchOf(kindName, type, await readBody(c.req.raw, patchTypes), validation);
     const stored: StoredObject = await strictly(kindName, validation, () => store.patch(kindName, refOf(c), patch, options));

@@ -1,6 +1,7 @@
 import { unknownFieldsOf, pruneUnknownFields } from "../api/prune.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { KindName, AnyObject } from "../api/registry.ts";
+import { isBuiltin } from "../api/kind.ts";
 import { kindPaths } from "../api/paths.ts";
 import { isInvalid, StatusError } from "../api/status-error.ts";
 import type { Patch } from "../store/store.ts";
@@ -53,12 +54,19 @@ export function objectAt(kind: KindName, body: unknown, { namespace, name }: { r
 
 export const mergePatchType = "application/merge-patch+json";
 export const jsonPatchType = "application/json-patch+json";
-export const patchTypes: readonly string[] = [mergePatchType, jsonPatchType];
+export const strategicPatchType = "application/strategic-merge-patch+json";
+
+/** Media types of patches that a kind takes. */
+export function patchTypesOf(kind: KindName): readonly string[] {
+  return [jsonPatchType, mergePatchType, ...(isBuiltin(kindPaths[kind]) ? [strategicPatchType] : [])];
+}
 
 /** A PATCH body as the store takes it. Names that reach beyond the object are refused in a JSON Patch's paths too. */
 export function patchOf(kind: KindName, type: string, body: unknown, validation: FieldValidation): { readonly patch: Patch; readonly warnings: readonly string[] } {
-  if (type === mergePatchType) {
+  if (type === mergePatchType || type === strategicPatchType) {
     if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the merge patch: expected an object");
+    // Its directives are no fields of the kind: what is unknown in it the store refuses.
+    if (type === strategicPatchType) return { patch: { type: "strategic", patch: body }, warnings: [] };
     const { value, warnings } = checkedFields(kind, body, validation);
     return { patch: { type: "merge", patch: value }, warnings };
   }

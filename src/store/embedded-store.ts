@@ -6,6 +6,7 @@ import { admit, admitDeletion, type AdmissionReader } from "../api/admission.ts"
 import { finalizersForDeletion } from "../api/deletion.ts";
 import { isDeleting, type ObjectInput } from "../api/meta.ts";
 import { applyJsonPatch, mergePatch } from "../api/patch.ts";
+import { patchStrategiesOf, strategicMergePatch } from "../api/strategic-merge-patch.ts";
 import type { AnyObject, KindMap, KindName } from "../api/registry.ts";
 import { alreadyExists, invalid, notFound, StatusError } from "../api/status-error.ts";
 import type { Commit, CommitLog, CommitSink, LoggedChange } from "./commit.ts";
@@ -157,8 +158,7 @@ export class EmbeddedStore implements Store, CommitSink {
   patch<K extends KindName>(kind: K, ref: NamespacedName, patch: Patch, options: WriteOptions & { readonly subresource?: "status" | undefined } = {}): Promise<KindMap[K]> {
     return this.#write(kind, options, (version) => {
       const before = this.#existing(kind, ref);
-      const patched = patch.type === "merge" ? mergePatch(before, patch.patch) : applyJsonPatch(before, patch.patch);
-      const object = samePlace(kind, before, patched);
+      const object = samePlace(kind, before, patchedObject(kind, before, patch));
       return { before, after: (options.subresource === "status" ? objectWithStatus : updatedObject)(kind, object, before, version) };
     });
   }
@@ -300,6 +300,20 @@ function refOf(kind: KindName, object: unknown): NamespacedName {
     throw invalid(kind, name, [{ field: "metadata.namespace", message: `is required: a ${kind} lives in a namespace`, reason: "FieldValueRequired" }]);
   }
   return { name, namespace: typeof namespace === "string" && namespace !== "" ? namespace : undefined };
+}
+
+function patchedObject(kind: KindName, before: AnyObject, patch: Patch): unknown {
+  switch (patch.type) {
+    case "merge":
+      return mergePatch(before, patch.patch);
+    case "json":
+      return applyJsonPatch(before, patch.patch);
+    case "strategic": {
+      const strategies = patchStrategiesOf(definitionOf(kind));
+      if (strategies === undefined) throw new StatusError("UnsupportedMediaType", `Cannot patch a ${kind} with a strategic merge patch: only Kubernetes' own kinds have one; use a merge patch`, { kind });
+      return strategicMergePatch(before, patch.patch, strategies);
+    }
+  }
 }
 
 /** A patched object, still of the same name and namespace. */

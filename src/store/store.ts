@@ -59,7 +59,9 @@ export type Patch =
   /** RFC 7386. */
   | { readonly type: "merge"; readonly patch: unknown }
   /** RFC 6902. A failing `test` is Invalid. */
-  | { readonly type: "json"; readonly patch: readonly object[] };
+  | { readonly type: "json"; readonly patch: readonly object[] }
+  /** Kubernetes' strategic merge patch: for the kinds it shares with us. Of others UnsupportedMediaType. */
+  | { readonly type: "strategic"; readonly patch: unknown };
 
 /**
  * The wished and the true, durable. Everything that reads or writes objects does it through this interface, in process
