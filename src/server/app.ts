@@ -10,6 +10,7 @@ import { addDiscovery } from "./discovery.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
+import { addReviews, reviewResources } from "./reviews.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
 import { addCommandPaths } from "./upgrade.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
@@ -42,7 +43,9 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
     await within(clock, answerMsMax, next());
   });
   addHealth(app, health);
-  addDiscovery(app, version, kindNames.map((name) => resourceOf(kinds[name])));
+  const resources = [...kindNames.map((name) => resourceOf(kinds[name])), ...reviewResources];
+  addDiscovery(app, version, resources);
+  addReviews(app, resources);
   addCommandPaths(app);
   addServiceLog(app, { store, clock, logs });
   addResources(app, { store, clock, log });

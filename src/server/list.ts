@@ -1,11 +1,12 @@
 import { stringify } from "yaml";
 import type { Clock } from "../base/clock.ts";
-import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
+import { apiVersionOf, isBuiltin, type KindDefinition } from "../api/kind.ts";
 import type { StoredObject } from "../api/meta.ts";
 import { kinds, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { ListResult, Store } from "../store/store.ts";
 import { negotiate, partialListOffer, partialOffer, tableOffer, type Representation } from "./accept.ts";
+import { encodeKubernetesProtobuf, protobufType } from "./protobuf/kubernetes-protobuf.ts";
 import type { Query } from "./query.ts";
 import { jsonResponse } from "./status-response.ts";
 import { createTable, includeObjectOf, partialObject } from "./table.ts";
@@ -46,7 +47,7 @@ export function writeList(clock: Clock, kindName: KindName, result: ListResult<S
 
 /** One object, as JSON, YAML, Table or PartialObjectMetadata. */
 export function objectResponse(clock: Clock, kindName: KindName, object: StoredObject, query: Query, accept: string | null, code = 200): Response {
-  const representation = negotiate(accept, [tableOffer, partialOffer]);
+  const representation = negotiate(accept, [tableOffer, partialOffer], isBuiltin(kinds[kindName]) ? "protobuf" : "text");
   switch (representation.as) {
     case "Table":
       return write(createTable(kindName, [object], { resourceVersion: object.metadata.resourceVersion }, { clock, include: includeObjectOf(query), version: representation.version }), representation, code);
@@ -57,7 +58,10 @@ export function objectResponse(clock: Clock, kindName: KindName, object: StoredO
   }
 }
 
-function write(value: object, { type }: Representation, code = 200): Response {
-  if (type === "json") return jsonResponse(value, code);
+/** A value as it is, in the form that was negotiated. What cannot be protobuf is JSON: clients read the answer's own Content-Type. */
+export function write(value: object, { type }: Representation, code = 200): Response {
+  const bytes = type === "protobuf" ? encodeKubernetesProtobuf(value as StoredObject) : undefined;
+  if (bytes !== undefined) return new Response(bytes, { status: code, headers: { "content-type": protobufType } });
+  if (type !== "yaml") return jsonResponse(value, code);
   return new Response(stringify(value, { aliasDuplicateObjects: false }), { status: code, headers: { "content-type": "application/yaml" } });
 }

@@ -1,6 +1,6 @@
 import type { Context, Hono } from "hono";
 import type { NamespacedName } from "../base/keys.ts";
-import type { KindDefinition } from "../api/kind.ts";
+import { isBuiltin, type KindDefinition } from "../api/kind.ts";
 import type { StoredObject } from "../api/meta.ts";
 import { groupPath } from "../api/paths.ts";
 import { kindNames, kinds, type KindName } from "../api/registry.ts";
@@ -11,6 +11,7 @@ import { jsonTypes, mediaTypeOf, readBody, yamlTypes } from "./body.ts";
 import { deleteCollection } from "./delete-collection.ts";
 import { deleteWish } from "./delete-options.ts";
 import { listResponse, objectResponse } from "./list.ts";
+import { protobufType } from "./protobuf/kubernetes-protobuf.ts";
 import { Query } from "./query.ts";
 import { addWarnings, jsonResponse, methodNotAllowed } from "./status-response.ts";
 import { watchResponse, type WatchParts } from "./watch.ts";
@@ -18,7 +19,9 @@ import { checkedFields, deletedStatus, fieldValidationOf, objectAt, patchOf, pat
 
 type Ctx = Context<AppEnv>;
 
-const objectTypes = [...jsonTypes, ...yamlTypes];
+const textTypes = [...jsonTypes, ...yamlTypes];
+/** For Kubernetes' own kinds, and for DeleteOptions, whatever they are for. */
+const builtinTypes = [...textTypes, protobufType];
 
 /** Routes of every kind in the registry: collections, objects, and their status. */
 export function addResources(app: Hono<AppEnv>, parts: WatchParts): void {
@@ -51,7 +54,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     const query = new Query(c.req.url);
     const validation = fieldValidationOf(query);
     const options = { dryRun: query.dryRun() };
-    const object = objectAt(kindName, await readBody(c.req.raw, objectTypes), place(c));
+    const object = objectAt(kindName, await readBody(c.req.raw, isBuiltin(kinds[kindName]) ? builtinTypes : textTypes), place(c));
     const { value, warnings } = checkedFields(kindName, object, validation);
     // The store checks the object from the ground up: its type here is a wish.
     const stored: StoredObject = await strictly(kindName, validation, () => store[how](kindName, value as never, options));
@@ -86,7 +89,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     patchStatus: (c: Ctx) => patch(c, "status"),
     async delete(c: Ctx): Promise<Response> {
       const query = new Query(c.req.url);
-      const wish = deleteWish(await readBody(c.req.raw, objectTypes), query);
+      const wish = deleteWish(await readBody(c.req.raw, builtinTypes), query);
       const object: StoredObject = await store.delete(kindName, refOf(c), wish.preconditions, wish);
       // RFC 7240: our own client wants the object as it last was; Kubernetes' expect a Status once it is gone.
       const held = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers?.length ?? 0) > 0;
@@ -95,7 +98,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     },
     async deleteCollection(c: Ctx): Promise<Response> {
       const query = new Query(c.req.url);
-      return await deleteCollection(parts, kindName, c.req.param("namespace"), query, deleteWish(await readBody(c.req.raw, objectTypes), query), accept(c));
+      return await deleteCollection(parts, kindName, c.req.param("namespace"), query, deleteWish(await readBody(c.req.raw, builtinTypes), query), accept(c));
     },
   };
 }
