@@ -109,7 +109,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
     nodeController,
     workspaceController,
     serviceController,
-    createController(createNamespaceReconciler({ store: { ...parts.store, list: store.list.bind(store), delete: store.delete.bind(store) }, namespaces: informers.Namespace.lister }), control),
+    createController(createNamespaceReconciler({ store: { ...parts.store, list: store.list.bind(store), delete: store.delete.bind(store) }, namespaces: informers.Namespace.lister, clock }), control),
     createOwnerGarbage({ store, informers: [informers.Workspace, informers.Service, informers.Node], clock, log }),
     createEventExpiry({ store, clock, log }),
     {

@@ -165,9 +165,9 @@ export class EmbeddedStore implements Store, CommitSink {
 
   delete<K extends KindName>(kind: K, ref: NamespacedName, preconditions: Preconditions = {}, options: DeleteOptions = {}): Promise<KindMap[K]> {
     return this.#write(kind, options, (version) => {
+      admitDeletion(kind, ref.name);
       const before = this.#existing(kind, ref);
       checkPreconditions(kind, before, preconditions);
-      admitDeletion(kind, before);
       const finalizers = finalizersForDeletion(before, options.propagation);
       if (finalizers.length === 0) return { before, after: withoutFinalizers(before), remove: true };
       return { before, after: deletingObject(before, version, timestamp(this.#clock.now()), finalizers) };

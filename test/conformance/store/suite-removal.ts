@@ -104,8 +104,14 @@ export function removalTests(make: MakeStore): void {
       await store.create("Namespace", namespace("room", { finalizers: ["vendetta.dev/content"] }));
       await store.create("Workspace", workspace("dev", { metadata: { namespace: "room" } }));
       await store.delete("Namespace", { name: "room" });
-      await assert.rejects(store.create("Workspace", workspace("new", { metadata: { namespace: "room" } })), status("Forbidden", "room is being deleted"));
+      await assert.rejects(store.create("Workspace", workspace("new", { metadata: { namespace: "room" } })), status("Forbidden", "unable to create new content in namespace room because it is being terminated"));
       assert.equal((await store.updateStatus("Workspace", workspace("dev", { metadata: { namespace: "room" }, status: { phase: "Deleting" } }))).status?.phase, "Deleting");
+    });
+
+    it("does not take the namespaces that a cluster always has", async (store) => {
+      await store.create("Namespace", namespace("kube-system"));
+      for (const name of ["default", "kube-system", "kube-public"]) await assert.rejects(store.delete("Namespace", { name }), status("Forbidden", `namespaces "${name}" is forbidden: this namespace may not be deleted`));
+      await store.get("Namespace", { name: "kube-system" });
     });
 
     it("a Service that goes frees its port and its place in the dependencies", async (store) => {
