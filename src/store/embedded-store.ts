@@ -54,6 +54,8 @@ type Decide = (version: string) => { readonly before: AnyObject | undefined; rea
 /** Names made from generateName: no vowels, so no words; no digits that look like letters. As in Kubernetes. */
 const nameAlphabet = "bcdfghjklmnpqrstvwxz2456789";
 const nameTriesMax = 8;
+/** Of a prefix, so that the name is a label. As in Kubernetes. */
+const prefixCharactersMax = 58;
 
 /**
  * The store's rules over objects in memory; a CommitLog makes them durable.
@@ -279,7 +281,7 @@ export class EmbeddedStore implements Store, CommitSink {
 
   #generateName(kind: KindName, namespace: string, prefix: string): string {
     for (let i = 0; i < nameTriesMax; i++) {
-      const name = prefix + Array.from({ length: 5 }, () => nameAlphabet[Math.floor(this.#random.next() * nameAlphabet.length)]!).join("");
+      const name = prefix.slice(0, prefixCharactersMax) + Array.from({ length: 5 }, () => nameAlphabet[Math.floor(this.#random.next() * nameAlphabet.length)]!).join("");
       if (this.#head.get(kind, namespace, name) === undefined) return name;
     }
     throw new StatusError("AlreadyExists", `Cannot make a name from generateName "${prefix}": ${nameTriesMax} were taken; try again`, { kind });

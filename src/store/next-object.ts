@@ -51,6 +51,7 @@ export function createdObject(kind: KindName, input: object, { uid, now, version
     ...jsonCopy(body),
     metadata: {
       name: chosen,
+      ...(metadata.generateName && { generateName: metadata.generateName }),
       ...(scope === "Namespaced" && { namespace: metadata.namespace }),
       uid,
       resourceVersion: version,
@@ -81,11 +82,12 @@ export function updatedObject(kind: KindName, input: object, old: AnyObject, ver
     return [field, jsonEqual(before, value) ? before : value];
   }));
   const specChanged = rest["spec"] !== (old as { readonly spec?: unknown }).spec;
-  const { name, namespace, uid, generation, creationTimestamp, deletionTimestamp } = oldMetadata;
+  const { name, generateName, namespace, uid, generation, creationTimestamp, deletionTimestamp } = oldMetadata;
   // A client that leaves managedFields out says nothing about them; an empty list clears them.
   const managedFields = given.managedFields === undefined ? oldMetadata.managedFields : jsonCopy(given.managedFields);
   const metadata: ObjectMeta = {
     name,
+    ...(generateName !== undefined && { generateName }),
     ...(namespace !== undefined && { namespace }),
     uid,
     resourceVersion: oldMetadata.resourceVersion,

@@ -50,6 +50,11 @@ export function writeTests(make: MakeStore, skips: Skips): void {
       const made = await Promise.all([1, 2, 3].map(() => store.create("Workspace", workspace("x", { metadata: { name: undefined, generateName: "job-" } }))));
       for (const { metadata } of made) assert.match(metadata.name, /^job-[a-z0-9]{5}$/);
       assert.equal(new Set(made.map(({ metadata }) => metadata.name)).size, 3);
+      assert.equal(made[0]!.metadata.generateName, "job-");
+      const kept = await store.patch("Workspace", { namespace: "default", name: made[0]!.metadata.name }, { type: "merge", patch: { metadata: { labels: { a: "1" } } } });
+      assert.equal(kept.metadata.generateName, "job-", "as it was made");
+      const long = await store.create("Workspace", workspace("x", { metadata: { name: undefined, generateName: "a".repeat(100) } }));
+      assert.match(long.metadata.name, /^a{58}[a-z0-9]{5}$/);
       await assert.rejects(store.create("Workspace", workspace("x", { metadata: { name: undefined, generateName: "No_" } })), status("Invalid", "metadata.generateName"));
     });
 
