@@ -1,3 +1,4 @@
+import { kindPaths } from "./paths.ts";
 import { invalid, notFound, StatusError, type StatusCause } from "./status-error.ts";
 import type { AnyObject, KindMap, KindName } from "./registry.ts";
 import { qualifiedKind } from "./kind.ts";
@@ -22,7 +23,7 @@ export function admit(kind: KindName, object: AnyObject, old: AnyObject | undefi
     if (room === undefined) throw notFound("namespaces", namespace);
     // Events still tell how a namespace goes.
     if (room.metadata.deletionTimestamp !== undefined && kind !== "Event") {
-      throw new StatusError("Forbidden", `Cannot create ${kind} "${object.metadata.name}": namespace ${namespace} is being deleted`, { kind, name: object.metadata.name });
+      throw terminating(kind, object.metadata.name, namespace);
     }
   }
   if (object.kind === "Service" && namespace !== undefined && object.metadata.deletionTimestamp === undefined) {
@@ -34,6 +35,16 @@ export function admit(kind: KindName, object: AnyObject, old: AnyObject | undefi
     });
     if (causes.length > 0) throw invalid(qualifiedKind(serviceKind), object.metadata.name, causes);
   }
+}
+
+/** Kubernetes' words; clients look for the cause. */
+function terminating(kind: KindName, name: string, namespace: string): StatusError {
+  const { plural, group } = kindPaths[kind];
+  const resource = group === "" ? plural : `${plural}.${group}`;
+  return new StatusError("Forbidden", `${resource} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`, {
+    name, ...(group === "" ? {} : { group }), kind: plural,
+    causes: [{ field: "metadata.namespace", message: `namespace ${namespace} is being terminated`, reason: "NamespaceTerminating" }],
+  });
 }
 
 /** The other Services of a namespace. */
@@ -86,8 +97,13 @@ export function findCycle(start: string, edges: (name: string) => readonly strin
   return undefined;
 }
 
+/**
+ * The cluster's identity hangs on `default`, and nobody who leaves out a namespace could work any more. The others are where clients of
+ * Kubernetes look for what belongs to the cluster itself, and are refused whether they are there or not, as there.
+ */
+const immortalNamespaces: readonly string[] = ["default", "kube-system", "kube-public"];
+
 /** What may not be deleted. @throws StatusError Forbidden */
-export function admitDeletion(kind: KindName, { metadata }: AnyObject): void {
-  // The cluster's identity hangs on it, and nobody who leaves out a namespace could work any more.
-  if (kind === "Namespace" && metadata.name === "default") throw new StatusError("Forbidden", 'namespaces "default" is forbidden: this namespace may not be deleted', { kind: "namespaces", name: "default" });
+export function admitDeletion(kind: KindName, name: string): void {
+  if (kind === "Namespace" && immortalNamespaces.includes(name)) throw new StatusError("Forbidden", `namespaces "${name}" is forbidden: this namespace may not be deleted`, { kind: "namespaces", name });
 }

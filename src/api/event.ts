@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { dnsSubdomain, type ObjectMeta } from "./meta.ts";
+import { eventCells } from "./event-cells.ts";
 import type { KindDefinition } from "./kind.ts";
 
 const objectReference = z.strictObject({
@@ -14,8 +15,8 @@ const objectReference = z.strictObject({
 
 const root = z.strictObject({
   involvedObject: objectReference.describe("The object this happened to."),
-  reason: z.string().max(128).optional().describe("What happened, as one CamelCase word."),
-  message: z.string().max(1024).optional().describe("What happened, as a sentence."),
+  reason: z.string().optional().describe("What happened, as one CamelCase word."),
+  message: z.string().optional().describe("What happened, as a sentence."),
   type: z.enum(["Normal", "Warning"]).optional().describe("Normal: it is as it should be. Warning: somebody may have to do something."),
   count: z.number().int().optional().describe("Times it happened between firstTimestamp and lastTimestamp."),
   firstTimestamp: z.string().nullable().optional().describe("When it happened first, RFC 3339."),
@@ -54,16 +55,23 @@ export const eventKind: KindDefinition<Event> = {
   description: "Something that happened to an object, kept for an hour.",
   nameSchema: dnsSubdomain,
   rootSchema: root,
+  // As Kubernetes has them: the name comes last, and only where there is room.
+  nameColumn: "own",
   printerColumns: [
-    { name: "Last Seen", type: "date", jsonPath: ".lastTimestamp" },
-    { name: "Type", type: "string", jsonPath: ".type" },
-    { name: "Reason", type: "string", jsonPath: ".reason" },
-    { name: "Object", type: "string", jsonPath: ".involvedObject.name" },
-    { name: "Count", type: "integer", jsonPath: ".count", priority: 1 },
-    { name: "Message", type: "string", jsonPath: ".message" },
+    { name: "Last Seen", type: "string", jsonPath: ".lastTimestamp", description: "How long ago it last happened." },
+    { name: "Type", type: "string", jsonPath: ".type", description: "Normal or Warning." },
+    { name: "Reason", type: "string", jsonPath: ".reason", description: "What happened, as one word." },
+    { name: "Object", type: "string", jsonPath: ".involvedObject.name", description: "What it happened to, as kind/name." },
+    { name: "Subobject", type: "string", jsonPath: ".involvedObject.fieldPath", description: "The part of the object it happened to.", priority: 1 },
+    { name: "Source", type: "string", jsonPath: ".source.component", description: "Who reports it.", priority: 1 },
+    { name: "Message", type: "string", jsonPath: ".message", description: "What happened, as a sentence." },
+    { name: "First Seen", type: "string", jsonPath: ".firstTimestamp", description: "How long ago it first happened.", priority: 1 },
+    { name: "Count", type: "integer", jsonPath: ".count", description: "How often it happened.", priority: 1 },
+    { name: "Name", type: "string", jsonPath: ".metadata.name", description: "Name of the Event itself.", priority: 1 },
   ],
+  cellsOf: eventCells,
   selectableFields: [
     "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-    "involvedObject.apiVersion", "involvedObject.fieldPath", "reason", "type", "source", "reportingComponent",
+    "involvedObject.apiVersion", "involvedObject.fieldPath", "reason", "type", "reportingComponent",
   ],
 };

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { StatusCause } from "./status-error.ts";
 import type { StoredObject } from "./meta.ts";
+import type { TableCell } from "./table.ts";
 
 /** A column of `get`, as in a CustomResourceDefinition's additionalPrinterColumns. */
 export interface PrinterColumn {
@@ -38,6 +39,10 @@ export interface KindDefinition<T extends StoredObject = StoredObject> {
   /** Top-level fields other than apiVersion, kind, metadata, spec, status: core/v1 Event has them. */
   readonly rootSchema?: z.ZodObject;
   readonly printerColumns: readonly PrinterColumn[];
+  /** Cells of all printer columns, for a kind whose columns are more than a field: their jsonPath then only says where they come from. */
+  readonly cellsOf?: (object: T, nowMs: number) => readonly TableCell[];
+  /** "own": the printer columns have one of their own. Default "first": it comes before them. */
+  readonly nameColumn?: "first" | "own";
   /** Paths that field selectors may name, besides metadata.name and metadata.namespace. */
   readonly selectableFields: readonly string[];
   /** Rules over one object that the schema cannot say. Pure. */
@@ -56,4 +61,9 @@ export function qualifiedKind({ group, kind }: { readonly group: string; readonl
 
 export function apiVersionOf(kind: { readonly group: string; readonly version: string }): string {
   return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
+}
+
+/** Whether Kubernetes has the kind too: clients then have a type of their own for it, and may speak of it in other forms than JSON. */
+export function isBuiltin(kind: { readonly group: string }): boolean {
+  return kind.group !== "vendetta.dev";
 }

@@ -39,7 +39,7 @@ const rfc3339 = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]
 /** metadata as a client may send it. What the server owns (uid, resourceVersion …) is accepted, and overwritten or checked. */
 export const objectMeta = z.strictObject({
   name: z.string().optional().describe("Name of the object, unique among its kind in its namespace."),
-  generateName: z.string().max(58).optional().describe("Prefix of a name the server makes, when name is empty."),
+  generateName: z.string().max(253).optional().describe("Prefix of a name the server makes, when name is empty; of a longer one the first 58 characters are used."),
   namespace: z.string().optional().describe("Namespace the object lives in; empty for cluster-scoped kinds."),
   labels: labels.optional().describe("Short key/value pairs to select objects by."),
   annotations: z.record(z.string().max(317).regex(qualifiedName, "must be an annotation key such as 'example.com/note'"), z.string()).optional().describe("Key/value pairs for tools; never selected by."),
@@ -58,6 +58,8 @@ export const objectMeta = z.strictObject({
 /** metadata of a stored object. */
 export interface ObjectMeta {
   readonly name: string;
+  /** What the name was made from, if the server made it. */
+  readonly generateName?: string;
   /** Absent for cluster-scoped kinds. */
   readonly namespace?: string;
   readonly uid: string;
@@ -83,7 +85,7 @@ export interface StoredObject {
 }
 
 /** What a client hands in: metadata may lack everything but a name (or generateName). */
-export type ObjectInput<T extends StoredObject> = Omit<T, "metadata"> & { readonly metadata: Partial<ObjectMeta> & { readonly generateName?: string } };
+export type ObjectInput<T extends StoredObject> = Omit<T, "metadata"> & { readonly metadata: Partial<ObjectMeta> };
 
 /** Whether deletion was asked for. */
 export function isDeleting(object: StoredObject): boolean {

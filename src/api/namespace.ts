@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { conditions } from "./conditions.ts";
 import { dnsLabel, type ObjectMeta } from "./meta.ts";
 import type { KindDefinition } from "./kind.ts";
 
@@ -7,6 +8,7 @@ const spec = z.strictObject({
 });
 const status = z.strictObject({
   phase: z.enum(["Active", "Terminating"]).optional().describe("Active, or Terminating once deletion was asked for: nothing new can be made in it."),
+  conditions: conditions.optional().describe("While it is Terminating: what is left in it, and why."),
 });
 
 /** core/v1 Namespace. */

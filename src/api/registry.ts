@@ -1,5 +1,6 @@
 import { eventKind, type Event } from "./event.ts";
 import type { KindDefinition } from "./kind.ts";
+import { leaseKind, type Lease } from "./lease.ts";
 import { namespaceKind, type Namespace } from "./namespace.ts";
 import { nodeKind, type Node } from "./node.ts";
 import { serviceKind, type Service } from "./service.ts";
@@ -12,6 +13,7 @@ export interface KindMap {
   readonly Node: Node;
   readonly Workspace: Workspace;
   readonly Service: Service;
+  readonly Lease: Lease;
 }
 export type KindName = keyof KindMap;
 export type AnyObject = KindMap[KindName];
@@ -22,6 +24,7 @@ export const kinds: { readonly [K in KindName]: KindDefinition<KindMap[K]> } = {
   Node: nodeKind,
   Workspace: workspaceKind,
   Service: serviceKind,
+  Lease: leaseKind,
 };
 
 export const kindNames = Object.keys(kinds) as readonly KindName[];

@@ -9,7 +9,7 @@ import { invalid, StatusError, type StatusCause } from "./status-error.ts";
 export const objectBytesMax = 1_500_000;
 
 /** metadata as a client sent it, checked; what is the server's own may be in it. */
-export type ParsedMetadata = Partial<ObjectMeta> & { readonly generateName?: string };
+export type ParsedMetadata = Partial<ObjectMeta>;
 
 /** A manifest checked on its own: defaults filled in, unknown fields refused, metadata still as the client sent it. */
 export interface ParsedObject<K extends KindName> {

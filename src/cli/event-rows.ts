@@ -1,9 +1,10 @@
 import type { Event } from "../api/event.ts";
+import { countOf, lastSeen, objectOf } from "../api/event-cells.ts";
 import { humanDuration } from "../api/human-duration.ts";
 import { cellText, type TextTable } from "./table-text.ts";
 
 export function eventTime(event: Event): string {
-  return event.lastTimestamp ?? event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
+  return lastSeen(event) ?? event.metadata.creationTimestamp;
 }
 
 /** Oldest first. Events tell whole seconds: within one, the order in which they were written is that in which they happened. */
@@ -20,13 +21,13 @@ export function eventTable(events: readonly Event[], nowMs: number, { namespace,
   return {
     header: [...(namespace ? ["NAMESPACE"] : []), "LAST SEEN", "TYPE", "REASON", ...(object ? ["OBJECT"] : []), "MESSAGE"],
     rows: events.map((event) => {
-      const times = (event.count ?? 1) > 1 ? ` (x${event.count})` : "";
+      const times = countOf(event) > 1 ? ` (x${countOf(event)})` : "";
       return [
         ...(namespace ? [cellText(event.metadata.namespace)] : []),
         humanDuration(nowMs - Date.parse(eventTime(event))) + times,
         cellText(event.type),
         cellText(event.reason),
-        ...(object ? [cellText(`${event.involvedObject.kind?.toLowerCase() ?? ""}/${event.involvedObject.name ?? ""}`)] : []),
+        ...(object ? [cellText(objectOf(event))] : []),
         cellText(event.message),
       ];
     }),

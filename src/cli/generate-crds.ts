@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { codeOf } from "../base/errors.ts";
 import { createCrd } from "../api/crd.ts";
-import type { KindDefinition } from "../api/kind.ts";
+import { isBuiltin, type KindDefinition } from "../api/kind.ts";
 import { kindNames, kinds } from "../api/registry.ts";
 
-/** The text of every file in crds/, by file name. Core kinds have none: Kubernetes knows them. */
+/** The text of every file in crds/, by file name. Kubernetes' own kinds have none: Kubernetes knows them. */
 export function renderCrds(): ReadonlyMap<string, string> {
-  const own = kindNames.map((name): KindDefinition<never> => kinds[name]).filter((kind) => kind.group !== "");
+  const own = kindNames.map((name): KindDefinition<never> => kinds[name]).filter((kind) => !isBuiltin(kind));
   return new Map(
     own.map((kind) => [`${kind.plural}.${kind.group}.yaml`, `# Generated from src/api by 'node dist/src/cli/generate-crds.js'. Do not edit.\n${stringify(createCrd(kind), { lineWidth: 120, aliasDuplicateObjects: false })}`]),
   );

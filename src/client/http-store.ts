@@ -109,7 +109,7 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
     patch: (kind, ref, patch, options) =>
       object<typeof kind>({ method: "PATCH", path: objectPath(kind, ref, options?.subresource), query: writeQuery(options), body: patch.patch, headers: { "content-type": patchTypes[patch.type] } }),
     delete: (kind, ref, preconditions, options) =>
-      object<typeof kind>({ method: "DELETE", path: objectPath(kind, ref), query: writeQuery(options), body: { apiVersion: "v1", kind: "DeleteOptions", preconditions }, headers: { prefer: "return=representation" } }),
+      object<typeof kind>({ method: "DELETE", path: objectPath(kind, ref), query: writeQuery(options), body: { apiVersion: "v1", kind: "DeleteOptions", preconditions, propagationPolicy: options?.propagation }, headers: { prefer: "return=representation" } }),
     watch: <K extends KindName>(kind: K, selection: WatchOptions, signal: AbortSignal) =>
       mapped(watchRaw(kind, selection, "application/json", signal), (event): WatchEvent<KindMap[K]> =>
         event.type === "BOOKMARK" ? bookmarkOf(event) : { type: event.type, object: deepFreeze(event.object as unknown as KindMap[K]) },
@@ -156,7 +156,7 @@ async function* mapped<T, R>(events: AsyncIterable<T>, change: (event: T) => R):
   for await (const event of events) yield change(event);
 }
 
-const patchTypes: { readonly [T in Patch["type"]]: string } = { merge: "application/merge-patch+json", json: "application/json-patch+json" };
+const patchTypes: { readonly [T in Patch["type"]]: string } = { merge: "application/merge-patch+json", json: "application/json-patch+json", strategic: "application/strategic-merge-patch+json" };
 
 function selectionQuery({ labels, fields }: Selection): URLSearchParams {
   const query = new URLSearchParams();

@@ -29,6 +29,7 @@ import { createForwarder } from "../transports/forwarder.ts";
 import { registerLocalNode } from "./first-node.ts";
 import { createLocalMachines } from "./local-machines.ts";
 import { createPinoLogger } from "./pino-logger.ts";
+import { createRegistry, createRuntimeMetrics } from "./prometheus-metrics.ts";
 import { createInstanceCommands } from "./instance-commands.ts";
 import { createServiceLogs } from "./service-logs.ts";
 
@@ -73,7 +74,9 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
   const cluster = await clusterId(store);
   await registerLocalNode(store, env);
 
-  const common = { store, clock, random, log };
+  const registry = createRegistry(version, clock);
+  const metrics = createRuntimeMetrics(registry);
+  const common = { store, clock, random, log, metrics };
   const informers = {
     Namespace: createInformer("Namespace", common),
     Node: createInformer("Node", common),
@@ -92,7 +95,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
   const orphans = createFoundOrphans((nodeName) => nodeController.enqueue(keyOf({ name: nodeName })));
   const parts = { orphans, cluster, store: createOwnWrites(store, informers, clock), nodes, workspaces, services, machines, instances: createInstances(), supervisors, prober, forwards, recorder, clock };
 
-  const control = { informers, clock, random, log };
+  const control = { informers, clock, random, log, metrics };
   const workspaceController = createController(createWorkspaceReconciler(parts), control);
   const nodeController = createController(createNodeReconciler(parts), control);
   const serviceController = createController(createServiceReconciler(parts), control);
@@ -109,7 +112,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
     nodeController,
     workspaceController,
     serviceController,
-    createController(createNamespaceReconciler({ store: { ...parts.store, list: store.list.bind(store), delete: store.delete.bind(store) }, namespaces: informers.Namespace.lister }), control),
+    createController(createNamespaceReconciler({ store: { ...parts.store, list: store.list.bind(store), delete: store.delete.bind(store) }, namespaces: informers.Namespace.lister, clock }), control),
     createOwnerGarbage({ store, informers: [informers.Workspace, informers.Service, informers.Node], clock, log }),
     createEventExpiry({ store, clock, log }),
     {
@@ -119,7 +122,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
         const health = [{ name: "controllers", live: false, check: () => (ready ? undefined : "starting") }];
         const logs = createServiceLogs({ ...parts, store });
         const upgrade = createUpgrader({ commands: createInstanceCommands({ ...parts, store }), clock, log });
-        const listener = await listen({ upgrade, app: createApp({ store, clock, log, version, health, logs }), socketPath: paths.socketPath, log, clock });
+        const listener = await listen({ upgrade, app: createApp({ store, clock, log, version, health, logs, metrics: registry }), socketPath: paths.socketPath, log, clock });
         await onListening();
         log.info("listening", { socket: paths.socketPath, cluster });
         isReady();

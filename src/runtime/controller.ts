@@ -10,6 +10,7 @@ import { isConflict } from "../api/status-error.ts";
 import type { Informer } from "./informer.ts";
 import { TerminalError, type Reconciler, type WatchRule } from "./reconciler.ts";
 import type { Runnable } from "./runnable.ts";
+import type { ReconcileResult, RuntimeMetrics } from "./runtime-metrics.ts";
 import { createWorkQueue } from "./workqueue.ts";
 
 export interface Controller extends Runnable {
@@ -27,12 +28,14 @@ export interface ControllerOptions {
   readonly concurrency?: number;
   /** A pass that takes longer is aborted and tried again. */
   readonly reconcileTimeoutMs?: number;
+  /** Absent: nothing is counted. */
+  readonly metrics?: RuntimeMetrics | undefined;
 }
 
 /** Runs a reconciler: changes become keys, keys become passes, outcomes become the next look. */
 export function createController(reconciler: Reconciler, options: ControllerOptions): Controller {
-  const { informers, clock, random, log, concurrency = 16, reconcileTimeoutMs = 20 * 60_000 } = options;
-  const queue = createWorkQueue({ clock, random });
+  const { informers, clock, random, log, concurrency = 16, reconcileTimeoutMs = 20 * 60_000, metrics } = options;
+  const queue = createWorkQueue({ clock, random, metrics: metrics?.queue(reconciler.name) });
   const working = new Set<Key>();
 
   for (const rule of reconciler.watches) {
@@ -49,13 +52,17 @@ export function createController(reconciler: Reconciler, options: ControllerOpti
   const work = async (key: Key, parent: AbortSignal): Promise<void> => {
     assert(!working.has(key), `INV-2: ${reconciler.name} is already at ${key}`);
     working.add(key);
+    const begunMs = clock.monotonic();
+    const counted = (result: ReconcileResult) => metrics?.reconciled(reconciler.name, result, clock.monotonic() - begunMs);
     using bound = timeoutSignal(clock, reconcileTimeoutMs, `${reconciler.name} on ${key}`, parent);
     try {
       const outcome = await reconciler.reconcile(key, bound.signal);
+      counted(outcome.kind);
       queue.forget(key);
       if (outcome.kind === "requeue") queue.addAfter(key, outcome.afterMs);
     } catch (error) {
       if (parent.aborted) return;
+      counted(error instanceof TerminalError ? "terminal" : isConflict(error) ? "conflict" : "error");
       if (error instanceof TerminalError) {
         queue.forget(key);
         log.warn("gave up until it changes", { controller: reconciler.name, key, error: messageOf(error) });

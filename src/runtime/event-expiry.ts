@@ -1,6 +1,7 @@
 import { sleep, type Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { lastSeen } from "../api/event-cells.ts";
 import { isNotFound } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
 import type { Runnable } from "./runnable.ts";
@@ -21,7 +22,7 @@ export function createEventExpiry({ store, clock, log }: { readonly store: Pick<
       while (!signal.aborted) {
         try {
           const { items } = await store.list("Event");
-          const old = items.filter((event) => clock.now() - Date.parse(event.lastTimestamp ?? event.metadata.creationTimestamp) > keptMs).slice(0, batchMax);
+          const old = items.filter((event) => clock.now() - Date.parse(lastSeen(event) ?? event.metadata.creationTimestamp) > keptMs).slice(0, batchMax);
           for (const event of old) {
             await store.delete("Event", event.metadata).catch((error: unknown) => {
               if (!isNotFound(error)) throw error;

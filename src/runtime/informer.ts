@@ -11,6 +11,7 @@ import { backoffMs } from "./backoff.ts";
 import { createObjectIndex } from "./object-index.ts";
 import type { Lister } from "./lister.ts";
 import type { Runnable } from "./runnable.ts";
+import type { RuntimeMetrics } from "./runtime-metrics.ts";
 
 export type Change<K extends KindName> =
   | { readonly type: "added"; readonly object: KindMap[K]; readonly old: undefined }
@@ -34,11 +35,13 @@ export interface InformerOptions<K extends KindName> {
   readonly log: Logger;
   /** Values to find objects under, by the index's name. */
   readonly indexes?: Readonly<Record<string, (object: KindMap[K]) => readonly string[]>>;
+  /** Absent: nothing is counted. */
+  readonly metrics?: RuntimeMetrics | undefined;
 }
 
 const pageItems = 500;
 
-export function createInformer<K extends KindName>(kind: K, { store, clock, random, log, indexes = {} }: InformerOptions<K>): Informer<K> {
+export function createInformer<K extends KindName>(kind: K, { store, clock, random, log, indexes = {}, metrics }: InformerOptions<K>): Informer<K> {
   let objects = new Map<Key, KindMap[K]>();
   let seenVersion = -1;
   const index = createObjectIndex(indexes);
@@ -150,6 +153,7 @@ export function createInformer<K extends KindName>(kind: K, { store, clock, rand
       while (!signal.aborted) {
         try {
           const version = await relist();
+          metrics?.relisted(kind);
           ready();
           failures = 0;
           await follow(version, signal);

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Key } from "../base/keys.ts";
 import type { Random } from "../base/random.ts";
 import { backoffMs } from "./backoff.ts";
+import type { QueueMetrics } from "./runtime-metrics.ts";
 
 /** What somebody changed goes before what is only looked at again. */
 export type Priority = "user" | "resync";
@@ -37,9 +38,11 @@ export interface WorkQueueOptions {
   readonly random: Random;
   readonly retryDelayMsMin?: number;
   readonly retryDelayMsMax?: number;
+  /** Absent: nothing is counted, and nothing is kept for it. */
+  readonly metrics?: QueueMetrics | undefined;
 }
 
-export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDelayMsMax = 60_000 }: WorkQueueOptions): WorkQueue {
+export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDelayMsMax = 60_000, metrics }: WorkQueueOptions): WorkQueue {
   // Sets keep the order of insertion, which is the order of service.
   const waiting: Record<Priority, Set<Key>> = { user: new Set(), resync: new Set() };
   const out = new Set<Key>();
@@ -47,6 +50,8 @@ export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDela
   const delayed = new Map<Key, { readonly dueMs: number; readonly timer: Disposable }>();
   const failures = new Map<Key, number>();
   const takers: ((key: Key) => void)[] = [];
+  /** Since when each key waits, for the metrics only. */
+  const waitingSinceMs = new Map<Key, number>();
   let closed = false;
 
   const hand = () => {
@@ -57,6 +62,10 @@ export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDela
       waiting.resync.delete(key);
       assert(!out.has(key), "INV-2: a key was handed out twice");
       out.add(key);
+      if (metrics !== undefined) {
+        metrics.taken(clock.monotonic() - (waitingSinceMs.get(key) ?? 0));
+        waitingSinceMs.delete(key);
+      }
       takers.shift()!(key);
     }
   };
@@ -69,6 +78,10 @@ export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDela
         return;
       }
       if (waiting.user.has(key)) return;
+      if (metrics !== undefined && !waiting.resync.has(key)) {
+        metrics.added();
+        waitingSinceMs.set(key, clock.monotonic());
+      }
       if (priority === "user") waiting.resync.delete(key);
       waiting[priority].add(key);
       hand();
@@ -88,6 +101,7 @@ export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDela
     addRateLimited(key) {
       const count = failures.get(key) ?? 0;
       failures.set(key, count + 1);
+      metrics?.retried();
       const delayMs = backoffMs(count, { minMs: retryDelayMsMin, maxMs: retryDelayMsMax, random });
       queue.addAfter(key, delayMs);
       return delayMs;
@@ -125,8 +139,10 @@ export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDela
       waiting.user.clear();
       waiting.resync.clear();
       again.clear();
+      waitingSinceMs.clear();
     },
   };
+  metrics?.depth(() => queue.depth);
   return queue;
 }
 

@@ -33,7 +33,12 @@ export interface ApiResource extends ResponseKind {
   readonly schema?: OpenApiSchema;
 }
 
-const storedVerbs: readonly Verb[] = ["create", "delete", "get", "list", "patch", "update", "watch"];
+const storedVerbs: readonly Verb[] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/** What can be done with a stored kind. As in Kubernetes, Namespaces are deleted one by one and by name. */
+export function verbsOf({ kind }: KindDefinition<never>): readonly Verb[] {
+  return kind === "Namespace" ? storedVerbs.filter((verb) => verb !== "deletecollection") : storedVerbs;
+}
 
 /** What discovery tells of a stored kind. */
 export function resourceOf(kind: KindDefinition<never>): ApiResource {
@@ -43,7 +48,7 @@ export function resourceOf(kind: KindDefinition<never>): ApiResource {
     plural: kind.plural,
     singular: kind.singular,
     scope: kind.scope,
-    verbs: storedVerbs,
+    verbs: verbsOf(kind),
     shortNames: kind.shortNames,
     categories: kind.categories,
     subresources: kind.statusSchema === undefined ? [] : [{ name: "status", responseKind, verbs: ["get", "patch", "update"] }],

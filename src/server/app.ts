@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import type { Registry } from "prom-client";
 import { timeoutSignal, TimeoutError, type Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { kindNames, kinds } from "../api/registry.ts";
@@ -13,6 +14,9 @@ import { addOpenApi } from "./openapi.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
+import { addMetrics } from "./metrics.ts";
+import { createRequestMetrics } from "./request-metrics.ts";
+import { addReviews, reviewResources } from "./reviews.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
 import { addCommandPaths } from "./upgrade.ts";
 import { withStreams } from "./stream-subresources.ts";
@@ -33,11 +37,13 @@ export interface AppOptions {
   readonly health?: readonly HealthCheck[] | undefined;
   /** Absent: the log paths answer 404. */
   readonly logs?: ServiceLogs | undefined;
+  /** Where to count requests and what is stored; absent: nothing is counted, and /metrics is 404. */
+  readonly metrics?: Registry | undefined;
   /** Host names it answers for, lower case, without port. */
   readonly hosts?: readonly string[] | undefined;
 }
 
-export function createApp({ store, clock, log, version, health = [], logs, hosts = defaultHosts }: AppOptions): App {
+export function createApp({ store, clock, log, version, health = [], logs, metrics, hosts = defaultHosts }: AppOptions): App {
   const app = new Hono<AppEnv>();
   app.onError((error) => statusResponse(error, log));
   app.notFound(() => statusResponse(unknownPath(), log));
@@ -46,15 +52,24 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
     await within(clock, answerMsMax, next());
   });
   addHealth(app, health);
-  const resources = [...kindNames.map((name) => withStreams(resourceOf(kinds[name]))), crdResource];
+  const resources = [...kindNames.map((name) => withStreams(resourceOf(kinds[name]))), crdResource, ...reviewResources];
   addDiscovery(app, version, resources);
   addOpenApi(app, version, resources);
+  addReviews(app, resources);
   addCommandPaths(app);
   addServiceLog(app, { store, clock, logs });
   addCustomResourceDefinitions(app, { store, clock });
   addClusterServices(app);
-  addResources(app, { store, clock, log });
-  return async (request, context = {}) => await app.fetch(request, context);
+  const requests = metrics === undefined ? undefined : createRequestMetrics(metrics, resources);
+  if (metrics !== undefined) addMetrics(app, metrics, store);
+  addResources(app, { store, clock, log, watching: requests?.watching });
+  if (requests === undefined) return async (request, context = {}) => await app.fetch(request, context);
+  return async (request, context = {}) => {
+    const begunMs = clock.monotonic();
+    const response = await app.fetch(request, context);
+    requests.answered(request, response.status, clock.monotonic() - begunMs);
+    return response;
+  };
 }
 
 async function within<T>(clock: Clock, timeoutMs: number, work: Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@ import { parseDocument } from "yaml";
 import { messageOf } from "../base/errors.ts";
 import { StatusError } from "../api/status-error.ts";
 import { refuseForeignKeys } from "../api/validate.ts";
+import { decodeKubernetesProtobuf, protobufType } from "./protobuf/kubernetes-protobuf.ts";
 
 /** As Kubernetes' API server. Also the bound on a YAML body after its aliases are written out. */
 export const bodyBytesMax = 3 * 1024 * 1024;
@@ -19,7 +20,7 @@ export function mediaTypeOf(request: Request): string {
 }
 
 /**
- * The body as a JSON value, from JSON or YAML. Its depth is bounded and its keys are harmless (`refuseForeignKeys`).
+ * The body as a JSON value, from JSON, YAML or Kubernetes' protobuf. Its depth is bounded and its keys are harmless (`refuseForeignKeys`).
  * @param types media types taken; an absent header means the first
  * @returns undefined when the body is empty
  * @throws StatusError UnsupportedMediaType, RequestEntityTooLarge, BadRequest
@@ -29,17 +30,18 @@ export async function readBody(request: Request, types: readonly string[]): Prom
   if (!types.includes(type)) {
     throw new StatusError("UnsupportedMediaType", `the body of the request was in an unknown format: ${JSON.stringify(type.slice(0, 100))}; accepted media types: ${types.join(", ")}`);
   }
-  const text = await readText(request);
-  if (text.trim() === "") return undefined;
-  const value = yamlTypes.includes(type) ? parseYaml(text) : parseJson(text);
+  const bytes = await readBytes(request);
+  const text = type === protobufType ? "" : textOf(bytes);
+  if (type === protobufType ? bytes.byteLength === 0 : text.trim() === "") return undefined;
+  const value = type === protobufType ? decodeKubernetesProtobuf(bytes) : yamlTypes.includes(type) ? parseYaml(text) : parseJson(text);
   refuseForeignKeys(value, "");
   return value;
 }
 
-async function readText(request: Request): Promise<string> {
+async function readBytes(request: Request): Promise<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? 0);
   if (announced > bodyBytesMax) throw tooLarge();
-  if (request.body === null) return "";
+  if (request.body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const reader = request.body.getReader();
@@ -55,8 +57,12 @@ async function readText(request: Request): Promise<string> {
     if (error instanceof StatusError) throw error;
     throw new StatusError("BadRequest", `Cannot read the request's body: ${messageOf(error)}`, {}, { cause: error });
   }
+  return Buffer.concat(chunks, bytes);
+}
+
+function textOf(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks, bytes));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
     throw new StatusError("BadRequest", "Cannot read the request's body: it is not UTF-8", {}, { cause: error });
   }

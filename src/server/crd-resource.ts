@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Context, Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
 import { createCrd } from "../api/crd.ts";
-import { qualifiedResource, type KindDefinition } from "../api/kind.ts";
+import { isBuiltin, qualifiedResource, type KindDefinition } from "../api/kind.ts";
 import { kindNames, kinds } from "../api/registry.ts";
 import { matchesFields, matchesLabels } from "../api/selectors.ts";
 import { notFound, StatusError } from "../api/status-error.ts";
@@ -64,7 +64,7 @@ let definitions: Definitions | undefined;
 /** Made when first asked for. */
 function definitionsOnce(): Definitions {
   if (definitions === undefined) {
-    const own = kindNames.map((name): KindDefinition<never> => kinds[name]).filter(({ group }) => group !== "");
+    const own = kindNames.map((name): KindDefinition<never> => kinds[name]).filter((kind) => !isBuiltin(kind));
     const crds = own.map((kind) => createCrd(kind) as unknown as Definitions["crds"][number]).sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
     // 48 bits: a whole number in every client's hands.
     definitions = { crds, version: String(Number.parseInt(createHash("sha256").update(JSON.stringify(crds)).digest("hex").slice(0, 12), 16)) };

@@ -1,21 +1,28 @@
 import { stringify } from "yaml";
 import type { Clock } from "../base/clock.ts";
-import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
+import { apiVersionOf, isBuiltin, type KindDefinition } from "../api/kind.ts";
 import type { StoredObject } from "../api/meta.ts";
 import { kinds, type KindName } from "../api/registry.ts";
-import type { Store } from "../store/store.ts";
+import type { ListResult, Store } from "../store/store.ts";
 import { negotiate, partialListOffer, partialOffer, tableOffer, type Representation } from "./accept.ts";
 import { readList } from "./list-options.ts";
+import { encodeKubernetesProtobuf, protobufType } from "./protobuf/kubernetes-protobuf.ts";
 import type { Query } from "./query.ts";
 import { jsonResponse } from "./status-response.ts";
 import { createTable, includeObjectOf, partialObject } from "./table.ts";
 
 /** A list of objects, as JSON, YAML, Table or PartialObjectMetadataList. */
 export async function listResponse({ store, clock }: { readonly store: Store; readonly clock: Clock }, kindName: KindName, namespace: string | undefined, query: Query, accept: string | null): Promise<Response> {
-  const kind = kinds[kindName] as KindDefinition<never>;
-  const representation = negotiate(accept, [tableOffer, partialListOffer]);
-  const result = await readList(store, kindName, namespace, query);
+  const representation = listRepresentation(accept);
+  return writeList(clock, kindName, await readList(store, kindName, namespace, query), query, representation);
+}
 
+/** How a client wants a list written. @throws StatusError NotAcceptable */
+export function listRepresentation(accept: string | null): Representation {
+  return negotiate(accept, [tableOffer, partialListOffer]);
+}
+
+export function writeList(clock: Clock, kindName: KindName, result: ListResult<StoredObject>, query: Query, representation: Representation): Response {
   const metadata = {
     resourceVersion: result.resourceVersion,
     ...(result.continue === undefined ? {} : { continue: result.continue }),
@@ -27,13 +34,13 @@ export async function listResponse({ store, clock }: { readonly store: Store; re
     case "PartialObjectMetadataList":
       return write({ kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${representation.version ?? "v1"}`, metadata, items: result.items.map((item) => partialObject(item, representation.version)) }, representation);
     default:
-      return write({ kind: `${kindName}List`, apiVersion: apiVersionOf(kind), metadata, items: result.items }, representation);
+      return write({ kind: `${kindName}List`, apiVersion: apiVersionOf(kinds[kindName] as KindDefinition<never>), metadata, items: result.items }, representation);
   }
 }
 
 /** One object, as JSON, YAML, Table or PartialObjectMetadata. */
 export function objectResponse(clock: Clock, kindName: KindName, object: StoredObject, query: Query, accept: string | null, code = 200): Response {
-  const representation = negotiate(accept, [tableOffer, partialOffer]);
+  const representation = negotiate(accept, [tableOffer, partialOffer], isBuiltin(kinds[kindName]) ? "protobuf" : "text");
   switch (representation.as) {
     case "Table":
       return write(createTable(kindName, [object], { resourceVersion: object.metadata.resourceVersion }, { clock, include: includeObjectOf(query), version: representation.version }), representation, code);
@@ -44,7 +51,10 @@ export function objectResponse(clock: Clock, kindName: KindName, object: StoredO
   }
 }
 
-function write(value: object, { type }: Representation, code = 200): Response {
-  if (type === "json") return jsonResponse(value, code);
+/** A value as it is, in the form that was negotiated. What cannot be protobuf is JSON: clients read the answer's own Content-Type. */
+export function write(value: object, { type }: Representation, code = 200): Response {
+  const bytes = type === "protobuf" ? encodeKubernetesProtobuf(value as StoredObject) : undefined;
+  if (bytes !== undefined) return new Response(bytes, { status: code, headers: { "content-type": protobufType } });
+  if (type !== "yaml") return jsonResponse(value, code);
   return new Response(stringify(value, { aliasDuplicateObjects: false }), { status: code, headers: { "content-type": "application/yaml" } });
 }

@@ -2,7 +2,7 @@ import type { OpenApiSchema } from "../api/openapi-schema.ts";
 import type { ApiResource, ResponseKind, Verb } from "./api-resource.ts";
 import { jsonTypes, yamlTypes } from "./body.ts";
 import { metaNames } from "./openapi-meta.ts";
-import { patchTypes } from "./write.ts";
+import { patchTypesOf } from "./write.ts";
 
 /** How a group's paths and components are named. */
 export interface OpenApiNames {
@@ -14,7 +14,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const answerTypes = [...jsonTypes, yamlTypes[0]!];
 /** Server-side apply is read from this document: clients look for its media type here before they try. */
-const patchBodyTypes = [...new Set([...patchTypes, "application/apply-patch+yaml"])];
+const patchBodyTypes = (of: { readonly group: string }) => [...new Set([...patchTypesOf(of), "application/apply-patch+yaml"])];
 
 const parameter = (name: string, type: "string" | "boolean" | "integer", description: string): Json => ({ name, in: "query", description, schema: { type, uniqueItems: true } });
 const inPath = (name: string, description: string): Json => ({ name, in: "path", required: true, description, schema: { type: "string", uniqueItems: true } });
@@ -110,7 +110,7 @@ function operationOf(resource: ApiResource, verb: Exclude<Verb, "watch">, scopeW
     description: `${words} ${resource.kind}`,
     operationId: `${idVerbs[verb]}${operationWord(resource)}${verb === "deletecollection" ? "Collection" : ""}${scopeWord}${resource.kind}`,
     parameters,
-    ...bodyOf(verb, own),
+    ...bodyOf(verb, own, resource),
     responses: answers(types, answer, verb === "create" ? ["200", "201", "202"] : verb === "update" || verb === "patch" ? ["200", "201"] : verb === "delete" ? ["200", "202"] : ["200"]),
     "x-kubernetes-action": action,
     "x-kubernetes-group-version-kind": { group: resource.group, version: resource.version, kind: resource.kind },
@@ -126,21 +126,21 @@ function subresourceOperation(resource: ApiResource, { name, responseKind }: Api
     tags: [tagOf(resource)],
     description: `${words} ${resource.kind}'s ${name}`,
     operationId: `${isObject || name === "log" ? idVerbs[verb] : `connect${capital(action)}`}${operationWord(resource)}${scopeWordOf(resource)}${resource.kind}${capital(name)}`,
-    ...(isObject ? { parameters, ...bodyOf(verb, own) } : {}),
+    ...(isObject ? { parameters, ...bodyOf(verb, own, resource) } : {}),
     responses: answers(isObject ? answerTypes : ["text/plain"], own, verb === "update" || verb === "patch" ? ["200", "201"] : ["200"]),
     "x-kubernetes-action": isObject || name === "log" ? action : "connect",
     "x-kubernetes-group-version-kind": { group: responseKind.group, version: responseKind.version, kind: responseKind.kind },
   };
 }
 
-function bodyOf(verb: Verb, own: OpenApiSchema): object {
+function bodyOf(verb: Verb, own: OpenApiSchema, resource: ApiResource): object {
   const body = (types: readonly string[], schema: OpenApiSchema, required: boolean) => ({ requestBody: { ...(required ? { required } : {}), content: content(types, schema) } });
   switch (verb) {
     case "create":
     case "update":
       return body([...jsonTypes, ...yamlTypes], own, true);
     case "patch":
-      return body(patchBodyTypes, ref(metaNames.patch), true);
+      return body(patchBodyTypes(resource), ref(metaNames.patch), true);
     case "delete":
     case "deletecollection":
       return body([...jsonTypes, ...yamlTypes], ref(metaNames.deleteOptions), false);

@@ -1,22 +1,28 @@
 import type { Context, Hono } from "hono";
 import type { NamespacedName } from "../base/keys.ts";
-import type { KindDefinition } from "../api/kind.ts";
+import { isBuiltin, type KindDefinition } from "../api/kind.ts";
 import type { StoredObject } from "../api/meta.ts";
 import { groupPath } from "../api/paths.ts";
 import { kindNames, kinds, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
+import { verbsOf } from "./api-resource.ts";
 import type { AppEnv } from "./app-env.ts";
 import { jsonTypes, mediaTypeOf, readBody, yamlTypes } from "./body.ts";
+import { deleteCollection } from "./delete-collection.ts";
+import { deleteWish } from "./delete-options.ts";
 import { readObject } from "./list-options.ts";
 import { listResponse, objectResponse } from "./list.ts";
+import { protobufType } from "./protobuf/kubernetes-protobuf.ts";
 import { Query } from "./query.ts";
 import { addWarnings, jsonResponse, methodNotAllowed } from "./status-response.ts";
 import { watchResponse, type WatchParts } from "./watch.ts";
-import { checkedFields, deletedStatus, deleteWish, fieldValidationOf, objectAt, patchOf, patchTypes, strictly } from "./write.ts";
+import { checkedFields, deletedStatus, fieldValidationOf, objectAt, patchOf, patchTypesOf, strictly } from "./write.ts";
 
 type Ctx = Context<AppEnv>;
 
-const objectTypes = [...jsonTypes, ...yamlTypes];
+const textTypes = [...jsonTypes, ...yamlTypes];
+/** For Kubernetes' own kinds, and for DeleteOptions, whatever they are for. */
+const builtinTypes = [...textTypes, protobufType];
 
 /** Routes of every kind in the registry: collections, objects, and their status. */
 export function addResources(app: Hono<AppEnv>, parts: WatchParts): void {
@@ -32,7 +38,8 @@ export function addResources(app: Hono<AppEnv>, parts: WatchParts): void {
       });
     };
     if (room !== "") route(`${root}/${kind.plural}`, { GET: handlers.list, POST: handlers.create });
-    route(`${root}${room}/${kind.plural}`, { GET: handlers.list, POST: handlers.create });
+    const removable = verbsOf(kind).includes("deletecollection") ? { DELETE: handlers.deleteCollection } : {};
+    route(`${root}${room}/${kind.plural}`, { GET: handlers.list, POST: handlers.create, ...removable });
     route(`${root}${room}/${kind.plural}/:name`, { GET: handlers.get, PUT: handlers.update, PATCH: handlers.patch, DELETE: handlers.delete });
     if (kind.statusSchema !== undefined) route(`${root}${room}/${kind.plural}/:name/status`, { GET: handlers.get, PUT: handlers.updateStatus, PATCH: handlers.patchStatus });
   }
@@ -48,7 +55,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     const query = new Query(c.req.url);
     const validation = fieldValidationOf(query);
     const options = { dryRun: query.dryRun() };
-    const object = objectAt(kindName, await readBody(c.req.raw, objectTypes), place(c));
+    const object = objectAt(kindName, await readBody(c.req.raw, isBuiltin(kinds[kindName]) ? builtinTypes : textTypes), place(c));
     const { value, warnings } = checkedFields(kindName, object, validation);
     // The store checks the object from the ground up: its type here is a wish.
     const stored: StoredObject = await strictly(kindName, validation, () => store[how](kindName, value as never, options));
@@ -60,6 +67,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     const validation = fieldValidationOf(query);
     const options = { dryRun: query.dryRun(), subresource };
     const type = mediaTypeOf(c.req.raw);
+    const patchTypes = patchTypesOf(kinds[kindName]);
     if (!patchTypes.includes(type)) throw new StatusError("UnsupportedMediaType", `the body of the request was in an unknown format: ${JSON.stringify(type.slice(0, 100))}; accepted media types: ${patchTypes.join(", ")}`);
     const { patch, warnings } = patchOf(kindName, type, await readBody(c.req.raw, patchTypes), validation);
     const stored: StoredObject = await strictly(kindName, validation, () => store.patch(kindName, refOf(c), patch, options));
@@ -83,11 +91,16 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     patchStatus: (c: Ctx) => patch(c, "status"),
     async delete(c: Ctx): Promise<Response> {
       const query = new Query(c.req.url);
-      const wish = deleteWish(await readBody(c.req.raw, objectTypes), query);
-      const object: StoredObject = await store.delete(kindName, refOf(c), wish.preconditions, { dryRun: wish.dryRun });
+      const wish = deleteWish(await readBody(c.req.raw, builtinTypes), query);
+      const object: StoredObject = await store.delete(kindName, refOf(c), wish.preconditions, wish);
       // RFC 7240: our own client wants the object as it last was; Kubernetes' expect a Status once it is gone.
-      const whole = object.metadata.deletionTimestamp !== undefined || (c.req.header("prefer") ?? "").includes("return=representation");
-      return addWarnings(whole ? answer(c, object, query) : jsonResponse(deletedStatus(kindName, object.metadata)), wish.warnings);
+      const held = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers?.length ?? 0) > 0;
+      if (held) return answer(c, object, query, wish.cascading ? 202 : 200);
+      return (c.req.header("prefer") ?? "").includes("return=representation") ? answer(c, object, query) : jsonResponse(deletedStatus(kindName, object.metadata));
+    },
+    async deleteCollection(c: Ctx): Promise<Response> {
+      const query = new Query(c.req.url);
+      return await deleteCollection(parts, kindName, c.req.param("namespace"), query, deleteWish(await readBody(c.req.raw, builtinTypes), query), accept(c));
     },
   };
 }

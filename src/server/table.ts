@@ -30,7 +30,10 @@ function printerOf(kindName: KindName): Printer {
 function createPrinter(kind: KindDefinition<never>): Printer {
   const paths = kind.printerColumns.map((column) => ({ column, path: parseJsonPath(column.jsonPath) }));
   const name: TableColumn = { name: "Name", type: "string", format: "name", description: "Name of the object, unique among its kind in its namespace.", priority: 0 };
-  const columns = kind.printerColumns.map((column) => ({ name: column.name, type: column.type, format: "", description: column.description ?? `Value of ${column.jsonPath}.`, priority: column.priority ?? 0 }));
+  const columns = kind.printerColumns.map((column) => ({ name: column.name, type: column.type, format: column.name === "Name" ? "name" : "", description: column.description ?? `Value of ${column.jsonPath}.`, priority: column.priority ?? 0 }));
+  const { cellsOf, nameColumn } = kind as unknown as KindDefinition;
+  if (cellsOf !== undefined && nameColumn === "own") return { columns, cellsOf };
+  if (cellsOf !== undefined) return { columns: [name, ...columns], cellsOf: (object, nowMs) => [object.metadata.name, ...cellsOf(object, nowMs)] };
   return {
     columns: [name, ...columns],
     cellsOf: (object, nowMs) => [object.metadata.name, ...paths.map(({ column, path }) => cell(column, path, object, nowMs))],

@@ -22,6 +22,8 @@ export interface WatchParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Told of each watch that begins; what it answers is called once when that ends. */
+  readonly watching?: ((kind: KindName) => () => void) | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface WatchParts {
  * Source: Kubernetes API concepts, "Efficient detection of changes".
  * @param signals the request's and the server's: the watch ends when one aborts
  */
-export async function watchResponse({ store, clock, log }: WatchParts, kindName: KindName, namespace: string | undefined, query: Query, accept: string | null, signals: readonly (AbortSignal | undefined)[]): Promise<Response> {
+export async function watchResponse({ store, clock, log, watching }: WatchParts, kindName: KindName, namespace: string | undefined, query: Query, accept: string | null, signals: readonly (AbortSignal | undefined)[]): Promise<Response> {
   const kind = kinds[kindName] as KindDefinition<never>;
   const { as, version } = negotiate(accept, [tableOffer, partialOffer]);
   const include = includeObjectOf(query);
@@ -98,7 +100,9 @@ export async function watchResponse({ store, clock, log }: WatchParts, kindName:
       if (!lifetime.signal.aborted) yield errorLine(error, log);
     }
   }
+  const ended = watching?.(kindName);
   return new Response(bodyOf(lines(), () => {
+    ended?.();
     lifetime.end();
     void events.return?.()?.catch(() => undefined);
   }), { headers: { "content-type": "application/json", "cache-control": "no-cache, private", "transfer-encoding": "chunked" } });

@@ -1,9 +1,10 @@
 import { unknownFieldsOf, pruneUnknownFields } from "../api/prune.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { KindName, AnyObject } from "../api/registry.ts";
+import { isBuiltin } from "../api/kind.ts";
 import { kindPaths } from "../api/paths.ts";
 import { isInvalid, StatusError } from "../api/status-error.ts";
-import type { Patch, Preconditions } from "../store/store.ts";
+import type { Patch } from "../store/store.ts";
 import type { Query } from "./query.ts";
 
 /** What to do about fields a kind does not know. "Store": the client said nothing, and the store refuses them as Invalid (422). */
@@ -55,12 +56,19 @@ export function objectAt(kind: KindName, body: unknown, { namespace, name }: { r
 
 export const mergePatchType = "application/merge-patch+json";
 export const jsonPatchType = "application/json-patch+json";
-export const patchTypes: readonly string[] = [mergePatchType, jsonPatchType];
+export const strategicPatchType = "application/strategic-merge-patch+json";
+
+/** Media types of patches that a kind takes. */
+export function patchTypesOf(of: { readonly group: string }): readonly string[] {
+  return [jsonPatchType, mergePatchType, ...(isBuiltin(of) ? [strategicPatchType] : [])];
+}
 
 /** A PATCH body as the store takes it. Names that reach beyond the object are refused in a JSON Patch's paths too. */
 export function patchOf(kind: KindName, type: string, body: unknown, validation: FieldValidation): { readonly patch: Patch; readonly warnings: readonly string[] } {
-  if (type === mergePatchType) {
+  if (type === mergePatchType || type === strategicPatchType) {
     if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the merge patch: expected an object");
+    // Its directives are no fields of the kind: what is unknown in it the store refuses.
+    if (type === strategicPatchType) return { patch: { type: "strategic", patch: body }, warnings: [] };
     const { value, warnings } = checkedFields(kind, body, validation);
     return { patch: { type: "merge", patch: value }, warnings };
   }
@@ -77,30 +85,6 @@ export function patchOf(kind: KindName, type: string, body: unknown, validation:
 
 /** As Kubernetes' API server. */
 const jsonPatchOperationsMax = 10_000;
-
-/** What a DELETE asks for besides its path. */
-export interface DeleteWish {
-  readonly preconditions: Preconditions;
-  readonly dryRun: boolean;
-  readonly warnings: readonly string[];
-}
-
-/** Reads `meta/v1` DeleteOptions from body and query. @throws StatusError BadRequest */
-export function deleteWish(body: unknown, query: Query): DeleteWish {
-  if (body !== undefined && (typeof body !== "object" || body === null || Array.isArray(body))) throw new StatusError("BadRequest", "Cannot read DeleteOptions: expected an object");
-  const { preconditions, propagationPolicy, dryRun = [], orphanDependents } = (body ?? {}) as Record<string, unknown>;
-  const policy = propagationPolicy ?? query.text("propagationPolicy") ?? (orphanDependents === true ? "Orphan" : "Background");
-  const warnings: string[] = [];
-  if (policy === "Orphan") throw new StatusError("BadRequest", "Cannot delete with propagationPolicy Orphan: what belongs to a deleted object goes with it; leave the policy out or use Background");
-  if (policy === "Foreground") warnings.push("propagationPolicy Foreground is carried out as Background");
-  else if (policy !== "Background") throw new StatusError("BadRequest", `Cannot read DeleteOptions: propagationPolicy must be Background, found ${JSON.stringify(policy)}`);
-  if (!Array.isArray(dryRun) || dryRun.some((each) => each !== "All")) throw new StatusError("BadRequest", "Cannot read DeleteOptions: dryRun must be a list of All");
-  const { uid, resourceVersion } = (preconditions ?? {}) as Record<string, unknown>;
-  for (const [field, value] of [["uid", uid], ["resourceVersion", resourceVersion]] as const) {
-    if (value !== undefined && value !== null && typeof value !== "string") throw new StatusError("BadRequest", `Cannot read DeleteOptions: preconditions.${field} must be a string`);
-  }
-  return { preconditions: { uid: (uid as string | null | undefined) ?? undefined, resourceVersion: (resourceVersion as string | null | undefined) ?? undefined }, dryRun: dryRun.length > 0 || query.dryRun(), warnings };
-}
 
 /** The answer to a DELETE that removed the object. Source: Kubernetes API conventions, Status of a deletion. */
 export function deletedStatus(kind: KindName, { name, uid }: NamespacedName & { readonly uid: string }): object {

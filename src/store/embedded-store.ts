@@ -3,18 +3,20 @@ import { timestamp, type Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Random } from "../base/random.ts";
 import { admit, admitDeletion, type AdmissionReader } from "../api/admission.ts";
+import { finalizersForDeletion } from "../api/deletion.ts";
 import { qualifiedKind, qualifiedResource } from "../api/kind.ts";
 import { isDeleting, type ObjectInput } from "../api/meta.ts";
 import { applyJsonPatch, mergePatch } from "../api/patch.ts";
+import { patchStrategiesOf, strategicMergePatch } from "../api/strategic-merge-patch.ts";
 import type { AnyObject, KindMap, KindName } from "../api/registry.ts";
 import { alreadyExists, invalid, notFound, StatusError } from "../api/status-error.ts";
 import type { Commit, CommitLog, CommitSink, LoggedChange } from "./commit.ts";
 import { deepFreeze } from "./frozen-json.ts";
 import { History } from "./history.ts";
-import { checkPreconditions, createdObject, definitionOf, deletingObject, objectWithStatus, removedObject, updatedObject } from "./next-object.ts";
+import { checkPreconditions, createdObject, definitionOf, deletingObject, objectWithStatus, removedObject, updatedObject, withoutFinalizers } from "./next-object.ts";
 import { ObjectTable } from "./object-table.ts";
 import { listPage } from "./page.ts";
-import type { ListOptions, ListResult, Patch, Preconditions, Store, WatchEvent, WatchOptions, WriteOptions } from "./store.ts";
+import type { DeleteOptions, ListOptions, ListResult, Patch, Preconditions, Store, WatchEvent, WatchOptions, WriteOptions } from "./store.ts";
 import { WatchHub } from "./watch-hub.ts";
 
 /** Bounds of an embedded store. */
@@ -53,6 +55,8 @@ type Decide = (version: string) => { readonly before: AnyObject | undefined; rea
 /** Names made from generateName: no vowels, so no words; no digits that look like letters. As in Kubernetes. */
 const nameAlphabet = "bcdfghjklmnpqrstvwxz2456789";
 const nameTriesMax = 8;
+/** Of a prefix, so that the name is a label. As in Kubernetes. */
+const prefixCharactersMax = 58;
 
 /**
  * The store's rules over objects in memory; a CommitLog makes them durable.
@@ -157,19 +161,19 @@ export class EmbeddedStore implements Store, CommitSink {
   patch<K extends KindName>(kind: K, ref: NamespacedName, patch: Patch, options: WriteOptions & { readonly subresource?: "status" | undefined } = {}): Promise<KindMap[K]> {
     return this.#write(kind, options, (version) => {
       const before = this.#existing(kind, ref);
-      const patched = patch.type === "merge" ? mergePatch(before, patch.patch) : applyJsonPatch(before, patch.patch);
-      const object = samePlace(kind, before, patched);
+      const object = samePlace(kind, before, patchedObject(kind, before, patch));
       return { before, after: (options.subresource === "status" ? objectWithStatus : updatedObject)(kind, object, before, version) };
     });
   }
 
-  delete<K extends KindName>(kind: K, ref: NamespacedName, preconditions: Preconditions = {}, options: WriteOptions = {}): Promise<KindMap[K]> {
+  delete<K extends KindName>(kind: K, ref: NamespacedName, preconditions: Preconditions = {}, options: DeleteOptions = {}): Promise<KindMap[K]> {
     return this.#write(kind, options, (version) => {
+      admitDeletion(kind, ref.name);
       const before = this.#existing(kind, ref);
       checkPreconditions(kind, before, preconditions);
-      admitDeletion(kind, before);
-      if (!before.metadata.finalizers?.length) return { before, after: before, remove: true };
-      return { before, after: deletingObject(before, version, timestamp(this.#clock.now())) };
+      const finalizers = finalizersForDeletion(before, options.propagation);
+      if (finalizers.length === 0) return { before, after: withoutFinalizers(before), remove: true };
+      return { before, after: deletingObject(before, version, timestamp(this.#clock.now()), finalizers) };
     });
   }
 
@@ -278,7 +282,7 @@ export class EmbeddedStore implements Store, CommitSink {
 
   #generateName(kind: KindName, namespace: string, prefix: string): string {
     for (let i = 0; i < nameTriesMax; i++) {
-      const name = prefix + Array.from({ length: 5 }, () => nameAlphabet[Math.floor(this.#random.next() * nameAlphabet.length)]!).join("");
+      const name = prefix.slice(0, prefixCharactersMax) + Array.from({ length: 5 }, () => nameAlphabet[Math.floor(this.#random.next() * nameAlphabet.length)]!).join("");
       if (this.#head.get(kind, namespace, name) === undefined) return name;
     }
     throw new StatusError("AlreadyExists", `Cannot make a name from generateName "${prefix}": ${nameTriesMax} were taken; try again`, { kind });
@@ -299,6 +303,20 @@ function refOf(kind: KindName, object: unknown): NamespacedName {
     throw invalid(qualifiedKind(definitionOf(kind)), name, [{ field: "metadata.namespace", message: `is required: a ${kind} lives in a namespace`, reason: "FieldValueRequired" }]);
   }
   return { name, namespace: typeof namespace === "string" && namespace !== "" ? namespace : undefined };
+}
+
+function patchedObject(kind: KindName, before: AnyObject, patch: Patch): unknown {
+  switch (patch.type) {
+    case "merge":
+      return mergePatch(before, patch.patch);
+    case "json":
+      return applyJsonPatch(before, patch.patch);
+    case "strategic": {
+      const strategies = patchStrategiesOf(definitionOf(kind));
+      if (strategies === undefined) throw new StatusError("UnsupportedMediaType", `Cannot patch a ${kind} with a strategic merge patch: only Kubernetes' own kinds have one; use a merge patch`, { kind });
+      return strategicMergePatch(before, patch.patch, strategies);
+    }
+  }
 }
 
 /** A patched object, still of the same name and namespace. */

@@ -51,6 +51,7 @@ export function createdObject(kind: KindName, input: object, { uid, now, version
     ...jsonCopy(body),
     metadata: {
       name: chosen,
+      ...(metadata.generateName && { generateName: metadata.generateName }),
       ...(scope === "Namespaced" && { namespace: metadata.namespace }),
       uid,
       resourceVersion: version,
@@ -81,11 +82,12 @@ export function updatedObject(kind: KindName, input: object, old: AnyObject, ver
     return [field, jsonEqual(before, value) ? before : value];
   }));
   const specChanged = rest["spec"] !== (old as { readonly spec?: unknown }).spec;
-  const { name, namespace, uid, generation, creationTimestamp, deletionTimestamp } = oldMetadata;
+  const { name, generateName, namespace, uid, generation, creationTimestamp, deletionTimestamp } = oldMetadata;
   // A client that leaves managedFields out says nothing about them; an empty list clears them.
   const managedFields = given.managedFields === undefined ? oldMetadata.managedFields : jsonCopy(given.managedFields);
   const metadata: ObjectMeta = {
     name,
+    ...(generateName !== undefined && { generateName }),
     ...(namespace !== undefined && { namespace }),
     uid,
     resourceVersion: oldMetadata.resourceVersion,
@@ -111,11 +113,19 @@ export function objectWithStatus(kind: KindName, input: object, old: AnyObject, 
   return sized(kind, { ...rest, metadata: { ...old.metadata, resourceVersion: version }, ...(next !== undefined && { status: next }) } as AnyObject);
 }
 
-/** The object with its deletion asked for. */
-export function deletingObject(old: AnyObject, version: string, now: string): AnyObject {
-  if (isDeleting(old)) return old;
+/** The object with its deletion asked for, held by these finalizers (at least one). */
+export function deletingObject(old: AnyObject, version: string, now: string, finalizers: readonly string[]): AnyObject {
   const { metadata } = old;
-  return deepFreeze({ ...old, metadata: { ...metadata, resourceVersion: version, generation: metadata.generation + 1, deletionTimestamp: now } } as AnyObject);
+  const held = jsonEqual(finalizers, metadata.finalizers) ? metadata.finalizers : finalizers;
+  if (isDeleting(old)) return held === metadata.finalizers ? old : deepFreeze({ ...old, metadata: { ...metadata, resourceVersion: version, finalizers: held } } as AnyObject);
+  return deepFreeze({ ...old, metadata: { ...metadata, resourceVersion: version, generation: metadata.generation + 1, deletionTimestamp: now, finalizers: held } } as AnyObject);
+}
+
+/** The object as it goes at once: what an earlier wish for its dependents held it with is none any more. */
+export function withoutFinalizers(old: AnyObject): AnyObject {
+  if (old.metadata.finalizers === undefined) return old;
+  const { finalizers: _, ...metadata } = old.metadata;
+  return { ...old, metadata };
 }
 
 /** The last state of an object that goes, under the version of its going. */

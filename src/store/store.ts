@@ -1,4 +1,5 @@
 import type { NamespacedName } from "../base/keys.ts";
+import type { DeletionPropagation } from "../api/deletion.ts";
 import type { FieldSelector, LabelSelector } from "../api/selectors.ts";
 import type { KindMap, KindName } from "../api/registry.ts";
 import type { ObjectInput } from "../api/meta.ts";
@@ -55,11 +56,18 @@ export interface WriteOptions {
   readonly dryRun?: boolean | undefined;
 }
 
+export interface DeleteOptions extends WriteOptions {
+  /** What becomes of the object's dependents; carried out by the garbage collector. Absent: see `finalizersForDeletion`. */
+  readonly propagation?: DeletionPropagation | undefined;
+}
+
 export type Patch =
   /** RFC 7386. */
   | { readonly type: "merge"; readonly patch: unknown }
   /** RFC 6902. A failing `test` is Invalid. */
-  | { readonly type: "json"; readonly patch: readonly object[] };
+  | { readonly type: "json"; readonly patch: readonly object[] }
+  /** Kubernetes' strategic merge patch: for the kinds it shares with us. Of others UnsupportedMediaType. */
+  | { readonly type: "strategic"; readonly patch: unknown };
 
 /**
  * The wished and the true, durable. Everything that reads or writes objects does it through this interface, in process
@@ -103,8 +111,12 @@ export interface Store {
   /**
    * With finalizers: sets deletionTimestamp (once) and raises generation; the object goes with its last finalizer.
    * Without: removes it. Resolves with the object as it is or last was. @throws NotFound, Conflict (preconditions)
+   *
+   * Propagation Foreground adds the finalizer `foregroundDeletion`, Orphan adds `orphan`, each takes the other's away, and
+   * Background takes both. So the last wish counts, also of an object that is going already: Background after Foreground
+   * lets it go at once when nothing else holds it. Dependents are not the store's: see runtime/owner-garbage.ts.
    */
-  delete<K extends KindName>(kind: K, ref: NamespacedName, preconditions?: Preconditions, options?: WriteOptions): Promise<KindMap[K]>;
+  delete<K extends KindName>(kind: K, ref: NamespacedName, preconditions?: Preconditions, options?: DeleteOptions): Promise<KindMap[K]>;
 
   /**
    * Every change after `from` that the selection sees, in order, each exactly once. An object that leaves the selection

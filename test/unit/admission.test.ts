@@ -87,7 +87,7 @@ describe("namespaces", () => {
   };
   test("must be there", () => assert.deepEqual(refusal("Service", undefined), ["NotFound", 'namespaces "default" not found']));
   test("must stay, but for Events", () => {
-    assert.deepEqual(refusal("Service", going), ["Forbidden", 'Cannot create Service "a": namespace default is being deleted']);
+    assert.deepEqual(refusal("Service", going), ["Forbidden", 'services.vendetta.dev "a" is forbidden: unable to create new content in namespace default because it is being terminated']);
     assert.equal(refusal("Event", going), undefined);
   });
 });

@@ -5,18 +5,15 @@ import { seededRandom } from "../../src/base/random.ts";
 import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import type { ObjectInput } from "../../src/api/meta.ts";
 import type { Service } from "../../src/api/service.ts";
-import { createController } from "../../src/runtime/controller.ts";
 import { createEventExpiry } from "../../src/runtime/event-expiry.ts";
 import { createEventRecorder } from "../../src/runtime/event-recorder.ts";
 import { createInformer } from "../../src/runtime/informer.ts";
-import { createNamespaceReconciler } from "../../src/runtime/namespace-lifecycle.ts";
 import { createOwnerGarbage } from "../../src/runtime/owner-garbage.ts";
 import type { Runnable } from "../../src/runtime/runnable.ts";
 import { createMemoryStore } from "../../src/store/memory-store.ts";
 
 const service = (name: string, namespace = "default", metadata: object = {}) =>
   ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name, namespace, ...metadata }, spec: { workspace: "w", command: ["true"] } }) as unknown as ObjectInput<Service>;
-const namespace = (name: string) => ({ apiVersion: "v1" as const, kind: "Namespace" as const, metadata: { name }, spec: {} });
 
 function world() {
   const clock = createVirtualClock();
@@ -80,32 +77,6 @@ describe("event expiry", () => {
     await clock.advance(3 * 60_000);
     assert.deepEqual((await store.list("Event")).items.map((event) => event.reason), ["Young"]);
     await end();
-  });
-});
-
-describe("a namespace", () => {
-  it("is Active, and takes everything in it along when it is deleted", async () => {
-    const { clock, random, store, run } = world();
-    const informer = createInformer("Namespace", { store, clock, random, log });
-    const controller = createController(createNamespaceReconciler({ store, namespaces: informer.lister }), { informers: { Namespace: informer }, clock, random, log });
-    const end = await run(informer, controller);
-    await store.create("Namespace", namespace("team"));
-    await clock.advance(200);
-    assert.equal((await store.get("Namespace", { name: "team" })).status?.phase, "Active");
-    await store.create("Service", service("web", "team", { finalizers: ["vendetta.dev/service"] }));
-    await store.create("Service", service("db", "team"));
-    await store.delete("Namespace", { name: "team" });
-    await clock.advance(1000);
-    assert.equal((await store.get("Namespace", { name: "team" })).status?.phase, "Terminating");
-    assert.deepEqual((await store.list("Service", { namespace: "team" })).items.map((each) => each.metadata.name), ["web"], "one is held by its finalizer");
-    const held = await store.get("Service", { namespace: "team", name: "web" });
-    await store.update("Service", { ...held, metadata: { ...held.metadata, finalizers: [] } });
-    await clock.advance(2000);
-    await assert.rejects(store.get("Namespace", { name: "team" }), /not found/);
-    await end();
-  });
-  it('called "default" stays', async () => {
-    await assert.rejects(world().store.delete("Namespace", { name: "default" }), /may not be deleted/);
   });
 });
 

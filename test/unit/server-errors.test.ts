@@ -15,7 +15,10 @@ describe("every error is a metav1.Status", () => {
     ["POST", `${room}/workspaces/none/exec`, 400, "BadRequest"],
     ["GET", `${room}/services/none/log`, 404, "NotFound"],
     ["GET", `${room}/nodes`, 404, "NotFound"],
-    ["DELETE", `${room}/workspaces`, 405, "MethodNotAllowed"],
+    ["DELETE", `${group}/workspaces`, 405, "MethodNotAllowed"],
+    ["DELETE", "/api/v1/namespaces", 405, "MethodNotAllowed"],
+    ["DELETE", `${room}/workspaces?labelSelector=a%20in`, 400, "BadRequest"],
+    ["DELETE", `${room}/workspaces`, 406, "NotAcceptable", { headers: { accept: "text/html" } }],
     ["POST", `${room}/workspaces/a`, 405, "MethodNotAllowed", { body: {} }],
     ["GET", `${room}/workspaces?limit=x`, 400, "BadRequest"],
     ["GET", `${room}/workspaces?limit=-1`, 400, "BadRequest"],
@@ -48,9 +51,13 @@ describe("every error is a metav1.Status", () => {
     ["PATCH", `${room}/workspaces/a`, 400, "BadRequest", { body: [], headers: { "content-type": "application/merge-patch+json" } }],
     ["PATCH", `${room}/workspaces/a`, 400, "BadRequest", { body: {}, headers: { "content-type": "application/json-patch+json" } }],
     ["DELETE", `${room}/workspaces/a`, 404, "NotFound"],
-    ["DELETE", `${room}/workspaces/a`, 400, "BadRequest", { body: { propagationPolicy: "Orphan" } }],
-    ["DELETE", `${room}/workspaces/a`, 400, "BadRequest", { body: { propagationPolicy: "Sideways" } }],
-    ["DELETE", `${room}/workspaces/a`, 400, "BadRequest", { body: { preconditions: { uid: 1 } } }],
+    ["DELETE", `${room}/workspaces/a`, 422, "Invalid", { body: { propagationPolicy: "Sideways" } }],
+    ["DELETE", `${room}/workspaces/a?propagationPolicy=Sideways`, 422, "Invalid"],
+    ["DELETE", `${room}/workspaces/a`, 422, "Invalid", { body: { propagationPolicy: "Orphan", orphanDependents: true } }],
+    ["DELETE", `${room}/workspaces/a`, 422, "Invalid", { body: { gracePeriodSeconds: -1 } }],
+    ["DELETE", `${room}/workspaces/a`, 422, "Invalid", { body: { dryRun: ["Some"] } }],
+    ["DELETE", `${room}/workspaces/a`, 422, "Invalid", { body: { preconditions: { uid: 1 } } }],
+    ["DELETE", `${room}/workspaces/a`, 400, "BadRequest", { body: workspace("a") }],
   ];
   for (const [method, path, code, reason, { body, headers } = {}] of table) {
     it(`${method} ${path.replace(group, "…")} ${headers === undefined ? "" : JSON.stringify(headers)} is ${code} ${reason}`, async () => {

@@ -101,7 +101,7 @@ describe("an OpenAPI document", () => {
     assert.match(schema.properties.spec.properties.state.description, /Default: Running\.$/);
     assert.equal(schema.properties.spec.properties.resources.properties.memory.allOf[0].$ref, "#/components/schemas/io.k8s.apimachinery.pkg.api.resource.Quantity");
     const patch = document.paths[`/${own}/namespaces/{namespace}/workspaces/{name}`].patch;
-    assert.deepEqual(Object.keys(patch.requestBody.content), ["application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"]);
+    assert.deepEqual(Object.keys(patch.requestBody.content), ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]);
     assert.deepEqual(patch.parameters.map((each: any) => each.name), ["dryRun", "fieldManager", "fieldValidation", "force"]);
     assert.ok((await documents()).get("api/v1").components.schemas["io.k8s.api.core.v1.NamespaceList"]);
   });
@@ -168,7 +168,7 @@ describe("OpenAPI v2", () => {
     for (const [, ref] of JSON.stringify(body).matchAll(/"\$ref":"([^"]+)"/g)) assert.ok(body.definitions[ref!.slice("#/definitions/".length)] !== undefined, ref);
     assert.doesNotMatch(JSON.stringify(body), /components|allOf|anyOf/);
     const { patch } = body.paths[`/${own}/namespaces/{namespace}/workspaces/{name}`];
-    assert.deepEqual(patch.consumes, ["application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"]);
+    assert.deepEqual(patch.consumes, ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]);
     assert.deepEqual(patch.parameters[0], { in: "body", name: "body", required: true, schema: { $ref: "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.Patch" } });
   });
   it("is protobuf for those who read nothing else", async () => {
@@ -184,7 +184,7 @@ describe("OpenAPI v2", () => {
     const spec = valueNamed(properties, 1, "spec");
     assert.deepEqual(fieldsOf(spec).get(19)!.map(textOf), ["provider"]);
     const patch = fieldsOf(valueNamed(fieldsOf(document).get(8)![0]!, 2, `/${own}/namespaces/{namespace}/workspaces/{name}`)).get(8)![0]!;
-    assert.deepEqual(fieldsOf(patch).get(7)!.map(textOf), ["application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"]);
+    assert.deepEqual(fieldsOf(patch).get(7)!.map(textOf), ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"]);
     // ParametersItem > Parameter > NonBodyParameter > QueryParameterSubSchema
     const query = fieldsOf(patch).get(8)!.map((item) => fieldsOf(fieldsOf(item).get(1)![0]!).get(2)).filter((each) => each !== undefined).map((each) => fieldsOf(fieldsOf(each[0]!).get(3)![0]!));
     assert.deepEqual(query.map((each) => `${textOf(each.get(4)?.[0])} ${textOf(each.get(2)?.[0])} ${textOf(each.get(6)?.[0])}`), ["dryRun query string", "fieldManager query string", "fieldValidation query string", "force query boolean"]);

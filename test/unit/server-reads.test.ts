@@ -143,7 +143,7 @@ describe("discovery", () => {
   it("names version, groups and kinds", async () => {
     assert.match((await get("/version")).body.gitVersion, /^v1\.\d+\.\d+\+vendetta-/);
     assert.deepEqual((await get("/api")).body.versions, ["v1"]);
-    assert.deepEqual((await get("/apis")).body.groups.map((each: any) => each.preferredVersion.groupVersion), ["vendetta.dev/v1alpha1", "apiextensions.k8s.io/v1"]);
+    assert.deepEqual((await get("/apis")).body.groups.map((each: any) => each.preferredVersion.groupVersion), ["vendetta.dev/v1alpha1", "coordination.k8s.io/v1", "apiextensions.k8s.io/v1", "authentication.k8s.io/v1", "authorization.k8s.io/v1"]);
     assert.equal((await get("/apis/vendetta.dev")).body.kind, "APIGroup");
     assert.deepEqual((await get("/api/v1")).body.resources.map((each: any) => each.name), ["namespaces", "namespaces/status", "events"]);
     const { resources } = (await get(group)).body;

@@ -156,9 +156,61 @@ describe("delete", () => {
     assert.equal((await send("DELETE", `${path}/a?dryRun=All`)).status, 200);
     assert.equal((await send("GET", `${path}/a`)).status, 200);
   });
-  it("in the foreground is carried out in the background, and says so", async () => {
+  it("takes every wish for the dependents, in body and query, in the old form too", async () => {
+    const { send } = testApp();
+    const wishes: readonly (readonly [string, object | undefined, number, string[] | undefined])[] = [
+      ["", { propagationPolicy: "Foreground" }, 200, ["foregroundDeletion"]],
+      ["", { propagationPolicy: "Orphan", gracePeriodSeconds: 0 }, 200, ["orphan"]],
+      ["", { propagationPolicy: "Background", kind: "DeleteOptions", apiVersion: "v1" }, 200, undefined],
+      ["", { orphanDependents: true }, 200, ["orphan"]],
+      ["", { orphanDependents: false }, 200, undefined],
+      ["?propagationPolicy=Foreground&gracePeriodSeconds=30", undefined, 200, ["foregroundDeletion"]],
+      ["?propagationPolicy=Orphan", { propagationPolicy: "Foreground" }, 200, ["foregroundDeletion"]],
+      ["?orphanDependents=true", undefined, 200, ["orphan"]],
+    ];
+    for (const [i, [query, body, code, finalizers]] of wishes.entries()) {
+      await send("POST", path, workspace(`w${i}`));
+      const response = await send("DELETE", `${path}/w${i}${query}`, body);
+      const object = (await response.json()) as any;
+      assert.deepEqual([response.status, object.kind, object.metadata.finalizers], [code, finalizers === undefined ? "Status" : "Workspace", finalizers], JSON.stringify([query, body]));
+    }
+    await send("POST", path, workspace("held", {}, { finalizers: ["vendetta.dev/cleanup"] }));
+    assert.equal((await send("DELETE", `${path}/held`, { orphanDependents: false })).status, 202, "dependents go, and it is still there");
+  });
+});
+
+describe("deletecollection", () => {
+  const names = async (send: Awaited<ReturnType<typeof made>>["send"]) => (((await (await send("GET", path)).json()) as any).items as { metadata: { name: string } }[]).map((each) => each.metadata.name);
+  const many = async () => {
+    const { send } = testApp();
+    for (let i = 0; i < 130; i++) await send("POST", path, workspace(`w${String(i).padStart(3, "0")}`, {}, { labels: { odd: String(i % 2 === 1) } }));
+    return send;
+  };
+  it("deletes what the selectors select, and answers with the list of it", async () => {
+    const send = await many();
+    const list = (await (await send("DELETE", `${path}?labelSelector=odd%3Dtrue`)).json()) as any;
+    assert.deepEqual([list.kind, list.apiVersion, list.items.length], ["WorkspaceList", "vendetta.dev/v1alpha1", 65]);
+    assert.equal((await names(send)).length, 65);
+    await send("DELETE", `${path}?fieldSelector=metadata.name%3Dw000`, { kind: "DeleteOptions", apiVersion: "v1" });
+    assert.equal((await names(send))[0], "w002");
+  });
+  it("with dryRun deletes nothing", async () => {
+    const send = await many();
+    assert.equal(((await (await send("DELETE", `${path}?dryRun=All`)).json()) as any).items.length, 130);
+    assert.equal((await names(send)).length, 130);
+  });
+  it("carries the wish for the dependents, and stays in its namespace", async () => {
+    const { send, store } = testApp();
+    await send("POST", "/api/v1/namespaces", { metadata: { name: "other" } });
+    await send("POST", path, workspace("a"));
+    await send("POST", path.replace("/default/", "/other/"), workspace("a", {}, { namespace: "other" }));
+    await send("DELETE", path, { propagationPolicy: "Foreground" });
+    assert.deepEqual((await store.get("Workspace", { namespace: "default", name: "a" })).metadata.finalizers, ["foregroundDeletion"]);
+    assert.equal((await store.get("Workspace", { namespace: "other", name: "a" })).metadata.deletionTimestamp, undefined);
+  });
+  it("says what it could not delete, having ended all it began", async () => {
     const { send } = await made();
-    const response = await send("DELETE", `${path}/a`, { propagationPolicy: "Foreground" });
-    assert.match(response.headers.get("warning") ?? "", /Background/);
+    assert.equal((await send("DELETE", path, { preconditions: { uid: "another" } })).status, 409);
+    assert.deepEqual(await names(send), ["a"]);
   });
 });

@@ -10,6 +10,7 @@ const base = {
   Node: { apiVersion: "vendetta.dev/v1alpha1", kind: "Node", metadata: { name: "n1" }, spec: { local: {} } },
   Event: { apiVersion: "v1", kind: "Event", metadata: { name: "e", namespace: "default" }, involvedObject: {} },
   Namespace: { apiVersion: "v1", kind: "Namespace", metadata: { name: "room" } },
+  Lease: { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "leader", namespace: "default" }, spec: {} },
 } as const satisfies Record<KindName, object>;
 
 /** The manifest with the field at a dotted path set, or taken away. */
@@ -35,6 +36,8 @@ const table: readonly (readonly [kind: KindName, field: string, value: unknown, 
   ["Workspace", "metadata.labels", { a: true }, ["metadata.labels.a", 'must be a string; found true; put it in quotes: "true"']],
   ["Workspace", "metadata.labels", { "example.com/a": "b c" }, ['metadata.labels["example.com/a"]', `"b c" must be empty, or letters, digits, '-', '_' and '.', with a letter or digit at both ends`]],
   ["Workspace", "metadata.labels", { "-bad": "x" }, ["metadata.labels.-bad", `the key "-bad" must be a label key such as 'app' or 'example.com/app'`]],
+  ["Lease", "spec.leaseDurationSeconds", 0, ["spec.leaseDurationSeconds", "0 must be greater than 0"]],
+  ["Lease", "spec.renewTime", "yesterday", ["spec.renewTime", '"yesterday" must be an RFC 3339 time such as 2026-01-31T12:00:00.000000Z']],
   ["Workspace", "spec", undefined, ["spec.provider", "is required: one of docker, lxc, qemu, host"]],
   ["Workspace", "spec", "x", ["spec", 'must be a map; found "x"']],
   ["Workspace", "spec.provider", "dokcer", ["spec.provider", 'must be one of docker, lxc, qemu, host; found "dokcer"; did you mean "docker"?']],

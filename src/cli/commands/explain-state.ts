@@ -50,6 +50,7 @@ async function tellObject(telling: Telling, object: AnyObject, depth: number): P
       return tellNode(telling, object, depth + 1);
     case "Namespace":
     case "Event":
+    case "Lease":
       return;
   }
 }

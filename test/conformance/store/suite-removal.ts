@@ -62,6 +62,38 @@ export function removalTests(make: MakeStore): void {
       await store.delete("Workspace", ref, { uid: metadata.uid, resourceVersion: metadata.resourceVersion });
     });
 
+    it("in the foreground, or leaving orphans, holds the object for who carries that out", async (store) => {
+      for (const [propagation, finalizer] of [["Foreground", "foregroundDeletion"], ["Orphan", "orphan"]] as const) {
+        const made = await store.create("Workspace", workspace("dev"));
+        const going = await store.delete("Workspace", ref, {}, { propagation });
+        assert.deepEqual([going.metadata.finalizers, going.metadata.generation], [[finalizer], 2]);
+        assert.ok(going.metadata.deletionTimestamp);
+        assert.deepEqual(await store.delete("Workspace", ref, {}, { propagation }), going, "asked again, nothing changes");
+        assert.deepEqual(await store.delete("Workspace", ref), going, "no wish changes no wish");
+        await store.update("Workspace", { ...going, metadata: { ...going.metadata, finalizers: [] } });
+        await assert.rejects(store.get("Workspace", ref), status("NotFound"));
+        assert.equal(going.metadata.uid, made.metadata.uid);
+      }
+    });
+
+    it("takes the last wish for its dependents, and leaves other finalizers alone", async (store) => {
+      await store.create("Workspace", workspace("dev", { metadata: { finalizers: ["vendetta.dev/a"] } }));
+      const first = await store.delete("Workspace", ref, {}, { propagation: "Foreground" });
+      assert.deepEqual(first.metadata.finalizers, ["vendetta.dev/a", "foregroundDeletion"]);
+      const second = await store.delete("Workspace", ref, {}, { propagation: "Orphan" });
+      assert.deepEqual([second.metadata.finalizers, second.metadata.deletionTimestamp, second.metadata.generation], [["vendetta.dev/a", "orphan"], first.metadata.deletionTimestamp, 2]);
+      assert.deepEqual((await store.delete("Workspace", ref, {}, { propagation: "Background", dryRun: true })).metadata.finalizers, ["vendetta.dev/a"]);
+      assert.deepEqual((await store.get("Workspace", ref)).metadata.finalizers, ["vendetta.dev/a", "orphan"]);
+      assert.deepEqual((await store.delete("Workspace", ref, {}, { propagation: "Background" })).metadata.finalizers, ["vendetta.dev/a"]);
+    });
+
+    it("in the background after all lets go at once of what only waited for dependents", async (store) => {
+      await store.create("Workspace", workspace("dev"));
+      await store.delete("Workspace", ref, {}, { propagation: "Foreground" });
+      assert.equal((await store.delete("Workspace", ref, {}, { propagation: "Background" })).metadata.finalizers, undefined);
+      await assert.rejects(store.get("Workspace", ref), status("NotFound"));
+    });
+
     it("with dryRun removes nothing", async (store) => {
       const made = await store.create("Workspace", workspace("dev"));
       await store.delete("Workspace", ref, {}, { dryRun: true });
@@ -72,8 +104,14 @@ export function removalTests(make: MakeStore): void {
       await store.create("Namespace", namespace("room", { finalizers: ["vendetta.dev/content"] }));
       await store.create("Workspace", workspace("dev", { metadata: { namespace: "room" } }));
       await store.delete("Namespace", { name: "room" });
-      await assert.rejects(store.create("Workspace", workspace("new", { metadata: { namespace: "room" } })), status("Forbidden", "room is being deleted"));
+      await assert.rejects(store.create("Workspace", workspace("new", { metadata: { namespace: "room" } })), status("Forbidden", "unable to create new content in namespace room because it is being terminated"));
       assert.equal((await store.updateStatus("Workspace", workspace("dev", { metadata: { namespace: "room" }, status: { phase: "Deleting" } }))).status?.phase, "Deleting");
+    });
+
+    it("does not take the namespaces that a cluster always has", async (store) => {
+      await store.create("Namespace", namespace("kube-system"));
+      for (const name of ["default", "kube-system", "kube-public"]) await assert.rejects(store.delete("Namespace", { name }), status("Forbidden", `namespaces "${name}" is forbidden: this namespace may not be deleted`));
+      await store.get("Namespace", { name: "kube-system" });
     });
 
     it("a Service that goes frees its port and its place in the dependencies", async (store) => {

@@ -50,6 +50,11 @@ export function writeTests(make: MakeStore, skips: Skips): void {
       const made = await Promise.all([1, 2, 3].map(() => store.create("Workspace", workspace("x", { metadata: { name: undefined, generateName: "job-" } }))));
       for (const { metadata } of made) assert.match(metadata.name, /^job-[a-z0-9]{5}$/);
       assert.equal(new Set(made.map(({ metadata }) => metadata.name)).size, 3);
+      assert.equal(made[0]!.metadata.generateName, "job-");
+      const kept = await store.patch("Workspace", { namespace: "default", name: made[0]!.metadata.name }, { type: "merge", patch: { metadata: { labels: { a: "1" } } } });
+      assert.equal(kept.metadata.generateName, "job-", "as it was made");
+      const long = await store.create("Workspace", workspace("x", { metadata: { name: undefined, generateName: "a".repeat(100) } }));
+      assert.match(long.metadata.name, /^a{58}[a-z0-9]{5}$/);
       await assert.rejects(store.create("Workspace", workspace("x", { metadata: { name: undefined, generateName: "No_" } })), status("Invalid", "metadata.generateName"));
     });
 
@@ -240,6 +245,21 @@ export function writeTests(make: MakeStore, skips: Skips): void {
       await assert.rejects(store.patch("Workspace", ref, { type: "json", patch: [{ op: "add", path: "/constructor/prototype/x", value: 1 }] }), status("BadRequest", "constructor"));
       await assert.rejects(store.patch("Workspace", { namespace: "default", name: "none" }, { type: "merge", patch: {} }), status("NotFound"));
       assert.deepEqual(await store.patch("Workspace", ref, { type: "merge", patch: {} }), made);
+    });
+
+    it("applies strategic merge patches to the kinds of Kubernetes, and to no other", async (store) => {
+      const ref = { name: "room" };
+      const made = await store.create("Namespace", namespace("room", { labels: { a: "1", b: "2" }, finalizers: ["example.com/a", "example.com/b"], ownerReferences: [{ apiVersion: "v1", kind: "Namespace", name: "x", uid: "u1" }] }));
+      const patch = { metadata: { labels: { a: null, c: "3" }, "$deleteFromPrimitiveList/finalizers": ["example.com/a"], finalizers: ["example.com/c"], ownerReferences: [{ uid: "u1", controller: true }, { apiVersion: "v1", kind: "Namespace", name: "y", uid: "u2" }] } };
+      const patched = await store.patch("Namespace", ref, { type: "strategic", patch });
+      assert.deepEqual([patched.metadata.labels, patched.metadata.finalizers], [{ b: "2", c: "3" }, ["example.com/c", "example.com/b"]]);
+      assert.deepEqual(patched.metadata.ownerReferences?.map(({ name, controller }) => [name, controller]), [["x", true], ["y", undefined]]);
+      assert.deepEqual(await store.patch("Namespace", ref, { type: "strategic", patch: {} }), patched);
+      await assert.rejects(store.patch("Namespace", ref, { type: "strategic", patch: { metadata: { resourceVersion: made.metadata.resourceVersion, labels: null } } }), status("Conflict"));
+      await assert.rejects(store.patch("Namespace", ref, { type: "strategic", patch: { metadata: { ownerReferences: [{ name: "x" }] } } }), status("BadRequest", "has no uid"));
+      await assert.rejects(store.patch("Namespace", ref, { type: "strategic", patch: { spec: { bogus: 1 } } }), status("Invalid", "spec.bogus"));
+      await store.create("Workspace", workspace("dev"));
+      await assert.rejects(store.patch("Workspace", { namespace: "default", name: "dev" }, { type: "strategic", patch: {} }), status("UnsupportedMediaType"));
     });
 
     it("of many at once loses none", async (store) => {
