@@ -4,18 +4,27 @@ import type { Logger } from "../base/log.ts";
 import { kindNames, kinds } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
+import { mayAsk, unauthorized } from "./access.ts";
 import { resourceOf } from "./api-resource.ts";
 import type { AppEnv, RequestContext } from "./app-env.ts";
+import { compressLargeAnswers } from "./compression.ts";
 import { addDiscovery } from "./discovery.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
+import { serverLimits, type ServerLimits } from "./limits.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
+import { addRotation, type Rotate } from "./rotation.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
 import { addCommandPaths } from "./upgrade.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
+import { administrator } from "./user.ts";
+import { limitWatches } from "./watch-limit.ts";
 
 /** An answer is begun within this time; what streams after it has its own end. */
 const answerMsMax = 60_000;
+
+/** Who calls the function itself, not a listener, is this process. */
+const inProcess: RequestContext = { user: administrator };
 
 /** The API as a function. Never rejects: whatever goes wrong is a metav1.Status. */
 export type App = (request: Request, context?: RequestContext) => Promise<Response>;
@@ -31,22 +40,28 @@ export interface AppOptions {
   readonly logs?: ServiceLogs | undefined;
   /** Host names it answers for, lower case, without port. */
   readonly hosts?: readonly string[] | undefined;
+  /** Absent: the path of `rotatePath` answers 404. */
+  readonly rotate?: Rotate | undefined;
+  readonly limits?: ServerLimits | undefined;
 }
 
-export function createApp({ store, clock, log, version, health = [], logs, hosts = defaultHosts }: AppOptions): App {
+export function createApp({ store, clock, log, version, health = [], logs, rotate, hosts = defaultHosts, limits = serverLimits }: AppOptions): App {
   const app = new Hono<AppEnv>();
   app.onError((error) => statusResponse(error, log));
   app.notFound(() => statusResponse(unknownPath(), log));
   app.use(async (c, next) => {
     guardRequest(c.req.raw, hosts);
+    if (!mayAsk(c.env.user, new URL(c.req.url).pathname)) throw unauthorized();
     await within(clock, answerMsMax, next());
   });
+  app.use(limitWatches(limits), compressLargeAnswers());
   addHealth(app, health);
   addDiscovery(app, version, kindNames.map((name) => resourceOf(kinds[name])));
   addCommandPaths(app);
   addServiceLog(app, { store, clock, logs });
   addResources(app, { store, clock, log });
-  return async (request, context = {}) => await app.fetch(request, context);
+  if (rotate !== undefined) addRotation(app, rotate);
+  return async (request, context = inProcess) => await app.fetch(request, context);
 }
 
 async function within<T>(clock: Clock, timeoutMs: number, work: Promise<T>): Promise<T> {
