@@ -4,11 +4,13 @@ import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
 import type { StoredObject } from "../api/meta.ts";
 import { kinds, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
+import type { Table } from "../api/table.ts";
 import type { ListResult, Store } from "../store/store.ts";
 import { negotiate, partialListOffer, partialOffer, tableOffer, type Representation } from "./accept.ts";
+import { jsonListBody, yamlListBody } from "./list-body.ts";
 import type { Query } from "./query.ts";
 import { jsonResponse } from "./status-response.ts";
-import { createTable, includeObjectOf, partialObject } from "./table.ts";
+import { createTable, includeObjectOf, partialObject, type TableOptions } from "./table.ts";
 
 /** A list of objects, as JSON, YAML, Table or PartialObjectMetadataList. */
 export async function listResponse({ store, clock }: { readonly store: Store; readonly clock: Clock }, kindName: KindName, namespace: string | undefined, query: Query, accept: string | null): Promise<Response> {
@@ -28,11 +30,11 @@ export async function listResponse({ store, clock }: { readonly store: Store; re
   };
   switch (representation.as) {
     case "Table":
-      return write(createTable(kindName, result.items, metadata, { clock, include: includeObjectOf(query), version: representation.version }), representation);
+      return tableResponse(kindName, result.items, metadata, { clock, include: includeObjectOf(query), version: representation.version }, representation);
     case "PartialObjectMetadataList":
-      return write({ kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${representation.version ?? "v1"}`, metadata, items: result.items.map((item) => partialObject(item, representation.version)) }, representation);
+      return writeList({ kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${representation.version ?? "v1"}`, metadata }, "items", result.items, (item) => partialObject(item, representation.version), representation);
     default:
-      return write({ kind: `${kindName}List`, apiVersion: apiVersionOf(kind), metadata, items: result.items }, representation);
+      return writeList({ kind: `${kindName}List`, apiVersion: apiVersionOf(kind), metadata }, "items", result.items, (item) => item, representation);
   }
 }
 
@@ -47,6 +49,16 @@ export function objectResponse(clock: Clock, kindName: KindName, object: StoredO
     default:
       return write(object, representation, code);
   }
+}
+
+function tableResponse(kindName: KindName, items: readonly StoredObject[], metadata: Table["metadata"], options: TableOptions, representation: Representation): Response {
+  const { rows: _, ...head } = createTable(kindName, [], metadata, options);
+  return writeList(head, "rows", items, (item) => createTable(kindName, [item], metadata, options).rows[0]!, representation);
+}
+
+function writeList<T>(head: object, itemsKey: string, items: readonly T[], of: (item: T) => object, { type }: Representation): Response {
+  const body = (type === "json" ? jsonListBody : yamlListBody)(head, itemsKey, items, of);
+  return new Response(body, { headers: { "content-type": `application/${type}` } });
 }
 
 function write(value: object, { type }: Representation, code = 200): Response {
