@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, Server, ServerOptions } from "node:http";
 import type { Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
@@ -27,6 +28,14 @@ export interface EdgeOptions {
 export interface Caller {
   readonly user: User | undefined;
   readonly signal: AbortSignal;
+}
+
+/** What ends all streams of a listener, or of a token. */
+export function createEnd(): AbortController {
+  const end = new AbortController();
+  // Each stream listens, and they are bounded by the limits; Node would warn of more than ten.
+  setMaxListeners(0, end.signal);
+  return end;
 }
 
 /** One of Node's HTTP servers, serving the app. */

@@ -9,7 +9,7 @@ export interface ServerLimits {
   /** How often the two above are looked at. */
   readonly connectionsCheckMs: number;
   readonly tlsHandshakeMsMax: number;
-  /** An idle connection is kept this long; longer than our client keeps its end, so that it is the client that closes. */
+  /** An idle connection is kept this long; longer than our client (30 s) and client-go (90 s) keep their end, so that it is the client that closes. */
   readonly keepAliveMs: number;
   /** Of one listener; what comes beyond is closed unanswered. */
   readonly connectionsMax: number;
@@ -26,7 +26,7 @@ export const serverLimits: ServerLimits = {
   requestMsMax: 60_000,
   connectionsCheckMs: 5_000,
   tlsHandshakeMsMax: 10_000,
-  keepAliveMs: 75_000,
+  keepAliveMs: 95_000,
   connectionsMax: 1024,
   // A third of the connections is left for what ends by itself.
   watchersMax: 680,

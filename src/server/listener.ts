@@ -1,7 +1,7 @@
 import { chmod } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { messageOf } from "../base/errors.ts";
-import { edgeServerOptions, serveHttp, type EdgeOptions } from "./http-edge.ts";
+import { createEnd, edgeServerOptions, serveHttp, type EdgeOptions } from "./http-edge.ts";
 import { serverLimits } from "./limits.ts";
 import { claimSocketPath } from "./socket-path.ts";
 import { administrator } from "./user.ts";
@@ -24,7 +24,7 @@ export interface Listener {
 export async function listen({ socketPath, ...options }: ListenOptions): Promise<Listener> {
   const { log, clock, limits = serverLimits } = options;
   await claimSocketPath(socketPath, clock);
-  const stopping = new AbortController();
+  const stopping = createEnd();
   const server = createServer(edgeServerOptions(limits));
   const edge = serveHttp(server, () => ({ user: administrator, signal: stopping.signal }), options);
   await listening(server, socketPath);

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { codeOf, messageOf } from "../base/errors.ts";
 import { createBearerAuthenticate, type Authenticate } from "./bearer-token.ts";
 import type { Credentials } from "./credentials.ts";
-import { edgeServerOptions, serveHttp, type Caller, type EdgeOptions, type HttpEdge } from "./http-edge.ts";
+import { createEnd, edgeServerOptions, serveHttp, type Caller, type EdgeOptions, type HttpEdge } from "./http-edge.ts";
 import { serverLimits, type ServerLimits } from "./limits.ts";
 
 export interface NetworkListenOptions extends EdgeOptions {
@@ -56,6 +56,7 @@ export async function listenOnLoopback({ ports, credentials, ...options }: Netwo
       if (access.token === token) return;
       access.ended.abort();
       access = accessOf(token);
+      // A rotation that was under way while the server began to stop.
       if (closing !== undefined) access.ended.abort();
     },
     close() {
@@ -73,7 +74,7 @@ interface Access {
 }
 
 function accessOf(token: string): Access {
-  return { token, authenticate: createBearerAuthenticate(token), ended: new AbortController() };
+  return { token, authenticate: createBearerAuthenticate(token), ended: createEnd() };
 }
 
 const minVersion = "TLSv1.2";

@@ -14,6 +14,7 @@ import { silentLogger } from "../../src/base/log.ts";
 import { systemClock } from "../../src/base/system.ts";
 import { createVirtualClock, type VirtualClock } from "../../src/base/virtual-clock.ts";
 import { openNetworkEdge, type NetworkEdge } from "../../src/compose/network-edge.ts";
+import { runIn } from "./cli-harness.ts";
 import { ask, open, type Way } from "./network-harness.ts";
 import { room, testApp } from "./server-harness.ts";
 
@@ -120,6 +121,14 @@ describe("the network edge", () => {
       const { state, close } = await edge();
       assert.match(state.url!, /^https:/, text);
       await close();
+    }
+  });
+  it("is not even tried at a port that is none by the command line", async () => {
+    const { paths } = await home();
+    for (const words of ["server start --port 0", "server run --port on", "server start --foreground --port 70000"]) {
+      const { code, stderr } = await runIn(paths.home, words);
+      assert.equal(code, 1);
+      assert.match(stderr, /^error: Cannot listen at port "\w+": it is a number/);
     }
   });
   it("rotates: the old token is refused and its watches end, the kubeconfig has the new one, and keeps the rest", async () => {

@@ -223,6 +223,23 @@ describe("bounds of the network", () => {
   });
 });
 
+describe("many watches", () => {
+  it("end at once with the listener, and Node finds nothing to warn of", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on("warning", onWarning);
+    const server = await networkServer();
+    const watches = await Promise.all(Array.from({ length: 40 }, () => open(server.way, watchPath)));
+    const ends = watches.map((each) => once(each.resume(), "end"));
+    await server.listener.close();
+    await Promise.all(ends);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", onWarning);
+    assert.deepEqual(warnings, []);
+    await server.stop();
+  });
+});
+
 describe("closing the network listener", () => {
   it("ends watches with their last chunk, and the connection without a reset", async () => {
     const server = await networkServer();
