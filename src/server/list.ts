@@ -51,7 +51,10 @@ export function objectResponse(clock: Clock, kindName: KindName, object: StoredO
   }
 }
 
-function tableResponse(kindName: KindName, items: readonly StoredObject[], metadata: Table["metadata"], options: TableOptions, representation: Representation): Response {
+function tableResponse(kindName: KindName, items: readonly StoredObject[], metadata: Table["metadata"], { clock, ...rest }: TableOptions, representation: Representation): Response {
+  // Ages are as of the list, however slowly it is read.
+  const now = clock.now();
+  const options = { ...rest, clock: { now: () => now } };
   const { rows: _, ...head } = createTable(kindName, [], metadata, options);
   return writeList(head, "rows", items, (item) => createTable(kindName, [item], metadata, options).rows[0]!, representation);
 }

@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { parse } from "yaml";
+import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import { jsonListBody, yamlListBody } from "../../src/server/list-body.ts";
 import { acceptsGzip, compressBytesMin } from "../../src/server/compression.ts";
 import { eventsOf, room, testApp, workspace, type TestApp } from "./server-harness.ts";
 
 /** Enough Workspaces for an answer of several chunks. */
 async function filled(count = 200): Promise<TestApp> {
-  const test = testApp();
+  // Time stands still: ages are in a table.
+  const test = testApp({ clock: createVirtualClock() });
   for (let i = 0; i < count; i++) await test.store.create("Workspace", workspace(`w${String(i).padStart(4, "0")}`, {}, { annotations: { note: "é".repeat(500) } }) as never);
   return test;
 }
@@ -39,6 +41,17 @@ describe("a large list", () => {
       assert.equal((list.items ?? list.rows).length, 200);
     });
   }
+  it("has ages as of the list, however slowly it is read", async () => {
+    const clock = createVirtualClock();
+    const test = testApp({ clock });
+    for (let i = 0; i < 300; i++) await test.store.create("Workspace", workspace(`w${i}`, {}, { annotations: { note: "x".repeat(500) } }) as never);
+    const response = await test.send("GET", `${room}/workspaces`, undefined, { accept: forms.Table });
+    assert.ok(response.body !== null);
+    await clock.advance(3600_000);
+    const { rows, columnDefinitions } = JSON.parse(await response.text());
+    const age = columnDefinitions.findIndex((each: any) => each.name === "Age");
+    assert.deepEqual([...new Set(rows.map((row: any) => row.cells[age]))], ["0s"]);
+  });
   it("is made while it is read, and given up when nobody reads on", async () => {
     const test = await filled();
     for (const headers of [{}, gzip]) {
