@@ -39,3 +39,6 @@ export function collectionPath(kind: KindName, namespace?: string): string {
 export function objectPath(kind: KindName, { namespace, name }: NamespacedName, subresource?: string): string {
   return `${collectionPath(kind, namespace)}/${encodeURIComponent(name)}${subresource === undefined ? "" : `/${subresource}`}`;
 }
+
+/** Where the network edge's credentials are replaced: no resource, so outside of /api and /apis. */
+export const rotatePath = "/credentials/rotate";

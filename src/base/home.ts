@@ -12,6 +12,12 @@ export interface HomePaths {
   readonly socketPath: string;
   /** Who serves this home: see `server-record.ts`. */
   readonly serverFile: string;
+  /** Keys, certificates and the token of the network edge: secrets. */
+  readonly pkiDir: string;
+  /** Which port network clients know. */
+  readonly networkFile: string;
+  /** How clients of Kubernetes reach the server; holds the token. */
+  readonly kubeconfigFile: string;
   /** What providers without an engine of their own keep of their instances. */
   readonly instancesDir: string;
 }
@@ -33,6 +39,9 @@ export function homePaths(env: Environment): HomePaths {
     logDir: join(home, "log"),
     socketPath: socketPathOf(home, env),
     serverFile: join(home, "server.json"),
+    pkiDir: join(home, "pki"),
+    networkFile: join(home, "network.json"),
+    kubeconfigFile: join(home, "kubeconfig"),
     instancesDir: join(home, "instances"),
   };
 }

@@ -2,6 +2,16 @@ import { readFileSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { codeOf } from "./errors.ts";
 
+/** How network clients reach the server. */
+export interface NetworkState {
+  /** `https://127.0.0.1:6440`, as the kubeconfig says; absent: they do not. */
+  readonly url?: string | undefined;
+  /** `127.0.0.1:6440`, `[::1]:6440`. */
+  readonly addresses: readonly string[];
+  /** What a user should know of it: a sentence. */
+  readonly notice?: string | undefined;
+}
+
 /** Which process serves a home. Written by the server once it listens, taken away when it ends in good order. */
 export interface ServerRecord {
   readonly pid: number;
@@ -11,10 +21,12 @@ export interface ServerRecord {
   readonly version: string;
   /** RFC 3339. */
   readonly startedAt: string;
+  /** Absent: a server of an older version wrote the record. */
+  readonly network?: NetworkState | undefined;
 }
 
 /** The record of the process that runs this code. */
-export function ownServerRecord(rest: Pick<ServerRecord, "socketPath" | "version" | "startedAt">): ServerRecord {
+export function ownServerRecord(rest: Pick<ServerRecord, "socketPath" | "version" | "startedAt" | "network">): ServerRecord {
   const startTime = processStartTime(process.pid);
   return { pid: process.pid, ...(startTime === undefined ? {} : { startTime }), ...rest };
 }

@@ -31,7 +31,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
 
   const groups: readonly (readonly [words: readonly string[], add: () => void])[] = [
     [["get"], () => addGet(program, run, selectors)],
-    [["server", "version"], () => addServerCommands(program, run)],
+    [["server", "version", "kubeconfig"], () => addServerCommands(program, run)],
     [["apply", "diff", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
     [["describe", "events", "logs", "exec", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
     [["workspace", "ws", "quickstart", "restart"], () => addSugar(program, run)],
@@ -100,10 +100,11 @@ function addSugar(program: Command, run: Run): void {
 
 function addServerCommands(program: Command, run: Run): void {
   const server = program.command("server").description("the vendetta server of this home");
-  server.command("start").description("start it in the background and wait until it is ready").option("--foreground", "stay in the foreground, logging to stdout")
+  const portOption = ["--port <port>", "port of HTTPS on 127.0.0.1: a number, auto or off (default: as the last time; else auto)"] as const;
+  server.command("start").description("start it in the background and wait until it is ready").option("--foreground", "stay in the foreground, logging to stdout").option(...portOption)
     .action((options) => run(async (session) => (await import("./commands/server.ts")).serverStart(session, options)));
-  server.command("run").description("run it in the foreground, logging to stdout")
-    .action(() => run(async (session) => (await import("./commands/server.ts")).serverRun(session)));
+  server.command("run").description("run it in the foreground, logging to stdout").option(...portOption)
+    .action((options) => run(async (session) => (await import("./commands/server.ts")).serverRun(session, options)));
   server.command("stop").description("stop it; workloads keep running")
     .action(() => run(async (session) => (await import("./commands/server.ts")).serverStop(session)));
   server.command("logs").description("what it wrote to its log, whether it runs or not").option("-f, --follow", "go on with what is written").option("--tail <lines>", "only the last lines")
@@ -112,6 +113,14 @@ function addServerCommands(program: Command, run: Run): void {
     .action((options) => run(async (session) => (await import("./commands/server.ts")).serverStatus(session, options)));
   program.command("version").description("versions of this command and of the server")
     .action(() => run(async (session) => (await import("./commands/server.ts")).version(session)));
+
+  const kubeconfig = program.command("kubeconfig").description("print the path of the kubeconfig, for kubectl and other clients of Kubernetes")
+    .option("--raw", "print what is in it")
+    .option("-o, --output <format>", "yaml: as --raw")
+    .addHelpText("after", "\nExample: export KUBECONFIG=$(vendetta kubeconfig); kubectl get workspaces")
+    .action((options) => run(async (session) => (await import("./commands/kubeconfig.ts")).kubeconfig(session, options)));
+  kubeconfig.command("rotate").description("replace the token and the server's certificate; the old ones are refused at once").option("--ca", "also the certificate authority")
+    .action((options) => run(async (session) => (await import("./commands/kubeconfig.ts")).kubeconfigRotate(session, options)));
 }
 
 function addObjectCommands(program: Command, run: Run, { fileOptions, selectors }: Record<"fileOptions" | "selectors", (command: Command) => Command>): void {

@@ -3,7 +3,7 @@ import { open, readFile, rename, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { sleep, timeoutSignal, type Clock } from "../base/clock.ts";
 import { codeOf } from "../base/errors.ts";
-import type { HomePaths } from "../base/home.ts";
+import type { Environment, HomePaths } from "../base/home.ts";
 import { isRecordAlive, ownServerRecord, readServerRecord, removeServerRecord, writeServerRecord, type ServerRecord } from "../base/server-record.ts";
 import { StatusError } from "../api/status-error.ts";
 import { createHttpClient } from "../client/http-client.ts";
@@ -46,8 +46,11 @@ async function probe(socketPath: string, clock: Clock, path: string, parent?: Ab
   }
 }
 
-/** Starts the server in the background and waits until it is ready. Answers its pid. */
-export async function startServer(session: Session): Promise<number> {
+/**
+ * Starts the server in the background and waits until it is ready. Answers its pid.
+ * @param port where network clients reach it (see `parsePortWish`); absent: where they did
+ */
+export async function startServer(session: Session, port?: string): Promise<number> {
   const { paths, world } = session;
   await ensureHome(paths);
   const logFile = join(paths.logDir, "server.log");
@@ -61,7 +64,7 @@ export async function startServer(session: Session): Promise<number> {
     cwd: "/",
     stdio: ["ignore", log.fd, log.fd],
     // What is started must never start another one, whatever argv[1] turns out to be: that would go on without end.
-    env: { ...world.env, VENDETTA_HOME: paths.home, VENDETTA_NO_AUTOSTART: "1" },
+    env: { ...withPort(world.env, port), VENDETTA_HOME: paths.home, VENDETTA_NO_AUTOSTART: "1" },
   });
   child.once("error", (error) => (ended = error.message));
   child.once("exit", (code, signal) => (ended ??= signal === null ? `exit code ${code}` : `signal ${signal}`));
@@ -83,7 +86,13 @@ export async function startServer(session: Session): Promise<number> {
     }
     await sleep(world.clock, pollMs, session.signal);
   }
-  return (await liveRecord(paths))?.pid ?? child.pid!;
+  const record = await liveRecord(paths);
+  if (record?.network?.notice !== undefined) session.tell(`${record.network.notice}.`);
+  return record?.pid ?? child.pid!;
+}
+
+function withPort(env: Environment, port: string | undefined): Environment {
+  return port === undefined ? env : { ...env, VENDETTA_PORT: port };
 }
 
 async function rotate(logFile: string): Promise<void> {
@@ -140,7 +149,7 @@ export async function stopServer({ paths, world, signal }: Session): Promise<num
 }
 
 /** Runs the server in this process until the session's signal aborts. */
-export async function serve({ paths, world, signal }: Session): Promise<void> {
+export async function serve({ paths, world, signal }: Session, port?: string): Promise<void> {
   await ensureHome(paths);
   const version = packageVersion();
   let record: ServerRecord | undefined;
@@ -148,10 +157,10 @@ export async function serve({ paths, world, signal }: Session): Promise<void> {
     await world.runServer(paths, {
       signal,
       clock: world.clock,
-      env: world.env,
+      env: withPort(world.env, port),
       version,
-      async onListening() {
-        record = ownServerRecord({ socketPath: paths.socketPath, version, startedAt: new Date(world.clock.now()).toISOString() });
+      async onListening(network) {
+        record = ownServerRecord({ socketPath: paths.socketPath, version, startedAt: new Date(world.clock.now()).toISOString(), network });
         await writeServerRecord(paths.serverFile, record);
       },
     });

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import type { Environment, HomePaths } from "../base/home.ts";
+import type { NetworkState } from "../base/server-record.ts";
 
 /** A stream that may be a terminal: process.stdout, process.stderr, or a test's. */
 export type Output = Pick<Writable, "write" | "on" | "off"> & { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined; readonly rows?: number | undefined };
@@ -15,7 +16,7 @@ export interface RunServerOptions {
   readonly env: Environment;
   readonly version: string;
   /** To be called, and awaited, once: when the store is open and locked and the socket is listened on. */
-  readonly onListening: () => Promise<void>;
+  readonly onListening: (network: NetworkState) => Promise<void>;
 }
 
 /** Serves a home until the signal aborts; resolves when everything it began has ended. Logs to stdout, one JSON object a line. */

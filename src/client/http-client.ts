@@ -8,7 +8,7 @@ const answerMsMax = 30_000;
 const answerBytesMax = 256 * 1024 * 1024;
 /** Bound on the body of an error. */
 const errorBytesMax = 4 * 1024 * 1024;
-/** Idle connections are closed by us before the server would (75 s), so that no request meets a closing one. */
+/** Idle connections are closed by us before the server would (95 s), so that no request meets a closing one. */
 const idleMs = 30_000;
 const socketsMax = 64;
 

@@ -10,6 +10,7 @@ import type { Environment, HomePaths } from "../base/home.ts";
 import { sleep, type Clock } from "../base/clock.ts";
 import { keyOf } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
+import type { NetworkState } from "../base/server-record.ts";
 import { systemRandom as random } from "../base/system.ts";
 import { createController, type Controller } from "../runtime/controller.ts";
 import { createEventExpiry } from "../runtime/event-expiry.ts";
@@ -30,6 +31,7 @@ import { registerLocalNode } from "./first-node.ts";
 import { createLocalMachines } from "./local-machines.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { createRegistry, createRuntimeMetrics } from "./prometheus-metrics.ts";
+import { openNetworkEdge } from "./network-edge.ts";
 import { createInstanceCommands } from "./instance-commands.ts";
 import { createServiceLogs } from "./service-logs.ts";
 
@@ -40,7 +42,7 @@ export interface ServerOptions {
   readonly env: Environment;
   readonly version: string;
   /** Awaited once the store is open and the socket is listened on. */
-  readonly onListening: () => Promise<void>;
+  readonly onListening: (network: NetworkState) => Promise<void>;
 }
 
 /** Store, loops and API of one home, until the signal aborts; then everything it began has ended, and workloads go on. */
@@ -122,12 +124,21 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
         const health = [{ name: "controllers", live: false, check: () => (ready ? undefined : "starting") }];
         const logs = createServiceLogs({ ...parts, store });
         const upgrade = createUpgrader({ commands: createInstanceCommands({ ...parts, store }), clock, log });
-        const listener = await listen({ upgrade, app: createApp({ store, clock, log, version, health, logs, metrics: registry }), socketPath: paths.socketPath, log, clock });
-        await onListening();
-        log.info("listening", { socket: paths.socketPath, cluster });
-        isReady();
-        await aborted(stop);
-        await listener.close();
+        const app = createApp({ store, clock, log, version, health, logs, metrics: registry, rotate: (wish) => network.rotate(wish) });
+        const network = await openNetworkEdge({ paths, port: env["VENDETTA_PORT"], app, upgrade, log, clock });
+        try {
+          const listener = await listen({ upgrade, app, socketPath: paths.socketPath, log, clock });
+          try {
+            await onListening(network.state);
+            log.info("serving", { cluster });
+            isReady();
+            await Promise.all([aborted(stop), network.run(stop)]);
+          } finally {
+            await Promise.all([listener.close(), network.close()]);
+          }
+        } finally {
+          await network.close();
+        }
       },
     } satisfies Runnable,
   );

@@ -5,25 +5,34 @@ import type { Logger } from "../base/log.ts";
 import { kindNames, kinds } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
+import { mayAsk, unauthorized } from "./access.ts";
 import { resourceOf } from "./api-resource.ts";
 import type { AppEnv, RequestContext } from "./app-env.ts";
 import { addClusterServices } from "./cluster-services.ts";
 import { addCustomResourceDefinitions, crdResource } from "./crd-resource.ts";
+import { compressLargeAnswers } from "./compression.ts";
 import { addDiscovery } from "./discovery.ts";
 import { addOpenApi } from "./openapi.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
+import { serverLimits, type ServerLimits } from "./limits.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
 import { addMetrics } from "./metrics.ts";
 import { createRequestMetrics } from "./request-metrics.ts";
 import { addReviews, reviewResources } from "./reviews.ts";
+import { addRotation, type Rotate } from "./rotation.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
 import { addCommandPaths } from "./upgrade.ts";
 import { withStreams } from "./stream-subresources.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
+import { administrator } from "./user.ts";
+import { limitWatches } from "./watch-limit.ts";
 
 /** An answer is begun within this time; what streams after it has its own end. */
 const answerMsMax = 60_000;
+
+/** Who calls the function itself, not a listener, is this process. */
+const inProcess: RequestContext = { user: administrator };
 
 /** The API as a function. Never rejects: whatever goes wrong is a metav1.Status. */
 export type App = (request: Request, context?: RequestContext) => Promise<Response>;
@@ -41,16 +50,21 @@ export interface AppOptions {
   readonly metrics?: Registry | undefined;
   /** Host names it answers for, lower case, without port. */
   readonly hosts?: readonly string[] | undefined;
+  /** Absent: the path of `rotatePath` answers 404. */
+  readonly rotate?: Rotate | undefined;
+  readonly limits?: ServerLimits | undefined;
 }
 
-export function createApp({ store, clock, log, version, health = [], logs, metrics, hosts = defaultHosts }: AppOptions): App {
+export function createApp({ store, clock, log, version, health = [], logs, metrics, rotate, hosts = defaultHosts, limits = serverLimits }: AppOptions): App {
   const app = new Hono<AppEnv>();
   app.onError((error) => statusResponse(error, log));
   app.notFound(() => statusResponse(unknownPath(), log));
   app.use(async (c, next) => {
     guardRequest(c.req.raw, hosts);
+    if (!mayAsk(c.env.user, new URL(c.req.url).pathname)) throw unauthorized();
     await within(clock, answerMsMax, next());
   });
+  app.use(limitWatches(limits), compressLargeAnswers());
   addHealth(app, health);
   const resources = [...kindNames.map((name) => withStreams(resourceOf(kinds[name]))), crdResource, ...reviewResources];
   addDiscovery(app, version, resources);
@@ -63,8 +77,9 @@ export function createApp({ store, clock, log, version, health = [], logs, metri
   const requests = metrics === undefined ? undefined : createRequestMetrics(metrics, resources);
   if (metrics !== undefined) addMetrics(app, metrics, store);
   addResources(app, { store, clock, log, watching: requests?.watching });
-  if (requests === undefined) return async (request, context = {}) => await app.fetch(request, context);
-  return async (request, context = {}) => {
+  if (rotate !== undefined) addRotation(app, rotate);
+  if (requests === undefined) return async (request, context = inProcess) => await app.fetch(request, context);
+  return async (request, context = inProcess) => {
     const begunMs = clock.monotonic();
     const response = await app.fetch(request, context);
     requests.answered(request, response.status, clock.monotonic() - begunMs);

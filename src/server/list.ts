@@ -3,13 +3,15 @@ import type { Clock } from "../base/clock.ts";
 import { apiVersionOf, isBuiltin, type KindDefinition } from "../api/kind.ts";
 import type { StoredObject } from "../api/meta.ts";
 import { kinds, type KindName } from "../api/registry.ts";
+import type { Table } from "../api/table.ts";
 import type { ListResult, Store } from "../store/store.ts";
 import { negotiate, partialListOffer, partialOffer, tableOffer, type Representation } from "./accept.ts";
+import { jsonListBody, yamlListBody } from "./list-body.ts";
 import { readList } from "./list-options.ts";
 import { encodeKubernetesProtobuf, protobufType } from "./protobuf/kubernetes-protobuf.ts";
 import type { Query } from "./query.ts";
 import { jsonResponse } from "./status-response.ts";
-import { createTable, includeObjectOf, partialObject } from "./table.ts";
+import { createTable, includeObjectOf, partialObject, type TableOptions } from "./table.ts";
 
 /** A list of objects, as JSON, YAML, Table or PartialObjectMetadataList. */
 export async function listResponse({ store, clock }: { readonly store: Store; readonly clock: Clock }, kindName: KindName, namespace: string | undefined, query: Query, accept: string | null): Promise<Response> {
@@ -30,11 +32,11 @@ export function writeList(clock: Clock, kindName: KindName, result: ListResult<S
   };
   switch (representation.as) {
     case "Table":
-      return write(createTable(kindName, result.items, metadata, { clock, include: includeObjectOf(query), version: representation.version }), representation);
+      return tableResponse(kindName, result.items, metadata, { clock, include: includeObjectOf(query), version: representation.version }, representation);
     case "PartialObjectMetadataList":
-      return write({ kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${representation.version ?? "v1"}`, metadata, items: result.items.map((item) => partialObject(item, representation.version)) }, representation);
+      return streamList({ kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${representation.version ?? "v1"}`, metadata }, "items", result.items, (item) => partialObject(item, representation.version), representation);
     default:
-      return write({ kind: `${kindName}List`, apiVersion: apiVersionOf(kinds[kindName] as KindDefinition<never>), metadata, items: result.items }, representation);
+      return streamList({ kind: `${kindName}List`, apiVersion: apiVersionOf(kinds[kindName] as KindDefinition<never>), metadata }, "items", result.items, (item) => item, representation);
   }
 }
 
@@ -49,6 +51,21 @@ export function objectResponse(clock: Clock, kindName: KindName, object: StoredO
     default:
       return write(object, representation, code);
   }
+}
+
+function tableResponse(kindName: KindName, items: readonly StoredObject[], metadata: Table["metadata"], { clock, ...rest }: TableOptions, representation: Representation): Response {
+  // Ages are as of the list, however slowly it is read.
+  const now = clock.now();
+  const options = { ...rest, clock: { now: () => now } };
+  const { rows: _, ...head } = createTable(kindName, [], metadata, options);
+  return streamList(head, "rows", items, (item) => createTable(kindName, [item], metadata, options).rows[0]!, representation);
+}
+
+function streamList<T>(head: object, itemsKey: string, items: readonly T[], of: (item: T) => object, { type }: Representation): Response {
+  // What cannot be protobuf is JSON.
+  const written = type === "yaml" ? "yaml" : "json";
+  const body = (written === "json" ? jsonListBody : yamlListBody)(head, itemsKey, items, of);
+  return new Response(body, { headers: { "content-type": `application/${written}` } });
 }
 
 /** A value as it is, in the form that was negotiated. What cannot be protobuf is JSON: clients read the answer's own Content-Type. */

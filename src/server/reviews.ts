@@ -7,7 +7,8 @@ import { jsonTypes, readBody, yamlTypes } from "./body.ts";
 import { write } from "./list.ts";
 import { protobufType } from "./protobuf/kubernetes-protobuf.ts";
 import { methodNotAllowed } from "./status-response.ts";
-import { administrator, type User } from "./user.ts";
+import { unauthorized } from "./access.ts";
+import type { User } from "./user.ts";
 
 const review = { scope: "Cluster", verbs: ["create"] as readonly Verb[], shortNames: [], categories: [], subresources: [] } as const;
 const authorization = { group: "authorization.k8s.io", version: "v1" } as const;
@@ -39,9 +40,11 @@ export function addReviews(app: Hono<AppEnv>, resources: readonly ApiResource[])
   for (const { group, version, kind, plural } of reviewResources) {
     const path = `/apis/${group}/${version}/${plural}`;
     app.post(path, async (c) => {
+      const { user } = c.env;
+      if (user === undefined) throw unauthorized();
       const representation = negotiate(c.req.header("accept") ?? null, [], "protobuf");
       const spec = specOf(await readBody(c.req.raw, [...jsonTypes, ...yamlTypes, protobufType]), `${group}/${version}`, kind);
-      return write({ kind, apiVersion: `${group}/${version}`, metadata: { creationTimestamp: null }, ...answers[kind]!(spec, c.env.user ?? administrator) }, representation, 201);
+      return write({ kind, apiVersion: `${group}/${version}`, metadata: { creationTimestamp: null }, ...answers[kind]!(spec, user) }, representation, 201);
     });
     app.all(path, () => {
       throw methodNotAllowed();

@@ -17,7 +17,11 @@ export function toStatusError(error: unknown, log: Logger): StatusError {
 export function statusResponse(error: unknown, log: Logger): Response {
   const status = toStatusError(error, log);
   const { retryAfterSeconds } = status.details;
-  return jsonResponse(status.toStatus(), status.code, retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) });
+  return jsonResponse(status.toStatus(), status.code, {
+    ...(retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) }),
+    // RFC 9110, 11.6.1: a 401 says how to do better.
+    ...(status.reason === "Unauthorized" ? { "www-authenticate": "Bearer" } : {}),
+  });
 }
 
 /** The path is none of ours. The words are Kubernetes'. */

@@ -65,7 +65,7 @@ export function partialObject(object: StoredObject, version = "v1"): { readonly 
 }
 
 export interface TableOptions {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "now">;
   readonly include: IncludeObject;
   readonly version?: string | undefined;
   /** False: leave the column definitions out, for the later events of a watch. Default true. */

@@ -87,7 +87,7 @@ function readWish(request: IncomingMessage, hosts: readonly string[]): { readonl
 }
 
 /** An answer by hand: the connection was given up by Node's HTTP server. */
-function refuse(socket: Duplex, error: StatusError): void {
+export function refuse(socket: Duplex, error: StatusError): void {
   const body = `${JSON.stringify(error.toStatus())}\n`;
   socket.end(`HTTP/1.1 ${error.code} ${STATUS_CODES[error.code] ?? ""}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
 }

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { encodeFrame } from "./frame.ts";
-import { syncDirectory } from "./sync-directory.ts";
+import { syncDirectory } from "../base/sync-directory.ts";
 
 /** The first frame of a journal. */
 export interface JournalHeader {

@@ -5,7 +5,7 @@ import { codeOf } from "../base/errors.ts";
 import type { AnyObject } from "../api/registry.ts";
 import { encodeFrame, readFrames } from "./frame.ts";
 import { damaged, StoreOpenError } from "./store-open-error.ts";
-import { syncDirectory } from "./sync-directory.ts";
+import { syncDirectory } from "../base/sync-directory.ts";
 
 /** The whole state at one version, and the journal that goes on from it. */
 export interface Snapshot {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createVirtualClock } from "../../src/base/virtual-clock.ts";
+import { administrator } from "../../src/server/user.ts";
 import { eventsOf, room, testApp, workspace, type TestApp } from "./server-harness.ts";
 
 const path = `${room}/workspaces`;
@@ -122,7 +123,7 @@ describe("a watch", () => {
   it("stops when the server does", async () => {
     const { app } = testApp();
     const stopping = new AbortController();
-    const response = await app(new Request(`http://localhost${path}?watch=true`), { signal: stopping.signal });
+    const response = await app(new Request(`http://localhost${path}?watch=true`), { signal: stopping.signal, user: administrator });
     const events = eventsOf(response);
     const next = events.next();
     stopping.abort();

@@ -1,4 +1,6 @@
 import { messageOf } from "../../base/errors.ts";
+import { parsePortWish } from "../../base/port-wish.ts";
+import type { ServerRecord } from "../../base/server-record.ts";
 import { isServing, liveRecord, serve, startServer, stopServer } from "../server-control.ts";
 import { packageVersion } from "../package-info.ts";
 import type { Session } from "../session.ts";
@@ -7,19 +9,35 @@ import { CliError, ExitError } from "../world.ts";
 /** As `systemctl status` and the LSB have it. */
 const notRunningCode = 3;
 
-export async function serverStart(session: Session, { foreground }: { readonly foreground?: boolean | undefined }): Promise<void> {
-  if (foreground === true) return await serve(session);
+export interface ServerStartOptions {
+  readonly foreground?: boolean | undefined;
+  readonly port?: string | undefined;
+}
+
+export async function serverStart(session: Session, { foreground, port }: ServerStartOptions): Promise<void> {
+  if (port !== undefined) checkPort(port);
+  if (foreground === true) return await serve(session, port);
   if (await isServing(session.paths, session.world.clock)) {
     const record = await liveRecord(session.paths);
+    if (port !== undefined) throw new CliError("The vendetta server is already running, and keeps its port; run 'vendetta server stop' first");
     session.print(`The vendetta server is already running${record === undefined ? "" : ` (pid ${record.pid})`}.`);
     return;
   }
-  const pid = await startServer(session);
+  const pid = await startServer(session, port);
   session.print(`The vendetta server is running (pid ${pid}).`);
 }
 
-export async function serverRun(session: Session): Promise<void> {
-  await serve(session);
+export async function serverRun(session: Session, { port }: Pick<ServerStartOptions, "port">): Promise<void> {
+  if (port !== undefined) checkPort(port);
+  await serve(session, port);
+}
+
+function checkPort(port: string): void {
+  try {
+    parsePortWish(port);
+  } catch (error) {
+    throw new CliError(messageOf(error), { cause: error });
+  }
 }
 
 export async function serverStop(session: Session): Promise<void> {
@@ -38,7 +56,7 @@ export async function serverStatus(session: Session, { output }: { readonly outp
   });
   const known = running ? record : undefined;
   if (output === "json") {
-    session.print(JSON.stringify({ running, ...(known === undefined ? {} : { pid: known.pid, version: known.version, startedAt: known.startedAt }), socketPath: known?.socketPath ?? paths.socketPath, home: paths.home, ...(trouble === undefined ? {} : { trouble }) }, undefined, 2));
+    session.print(JSON.stringify({ running, ...(known === undefined ? {} : { pid: known.pid, version: known.version, startedAt: known.startedAt }), socketPath: known?.socketPath ?? paths.socketPath, ...(known?.network === undefined ? {} : { https: known.network }), home: paths.home, ...(trouble === undefined ? {} : { trouble }) }, undefined, 2));
     if (!running) throw new ExitError(notRunningCode);
     return;
   }
@@ -46,11 +64,17 @@ export async function serverStatus(session: Session, { output }: { readonly outp
     ["Server", running ? (trouble ?? "running") : "not running; 'vendetta server start' starts it"],
     ...(known === undefined ? [] : [["Pid", String(known.pid)], ["Version", known.version === packageVersion() ? known.version : `${known.version} (this command: ${packageVersion()}; restart the server)`], ["Since", known.startedAt]]),
     ["Socket", known?.socketPath ?? paths.socketPath],
+    ...(known === undefined ? [] : [["HTTPS", httpsLine(known)]]),
     ["Home", paths.home],
     ["Log", `${paths.logDir}/server.log`],
   ];
   for (const [label, value] of rows) session.print(`${`${label}:`.padEnd(9)} ${value}`);
   if (!running) throw new ExitError(notRunningCode);
+}
+
+function httpsLine({ network }: ServerRecord): string {
+  const { url, notice } = network ?? {};
+  return [url, notice].filter((each) => each !== undefined).join("; ") || "none; the running server is of an older version";
 }
 
 export async function version(session: Session): Promise<void> {

@@ -72,6 +72,7 @@ const placeholders: Readonly<Record<string, Candidates>> = {
   jsonpath: free,
   lines: free,
   patch: free,
+  port: words("auto", "off"),
   command: free,
 };
 

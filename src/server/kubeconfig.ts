@@ -1,0 +1,55 @@
+import { parse, stringify } from "yaml";
+
+/** One way to the server, for clients of Kubernetes. */
+export interface KubeconfigEntry {
+  /** `https://127.0.0.1:6440` */
+  readonly server: string;
+  /** PEM. */
+  readonly authorityCertificate: string;
+  readonly token: string;
+}
+
+const clusterName = "vendetta";
+const userName = "vendetta-admin";
+const contextName = "vendetta";
+
+/**
+ * The text of a kubeconfig (client.authentication v1 Config) with our cluster, user and context in it. What somebody added
+ * to the one before stays: `kubectl config set-context --current --namespace=…` writes there. One that cannot be read is
+ * replaced.
+ */
+export function kubeconfigText(before: string | undefined, { server, authorityCertificate, token }: KubeconfigEntry): string {
+  const found = before === undefined ? {} : readConfig(before);
+  const context = named(found["contexts"]).find(({ name }) => name === contextName)?.["context"];
+  return stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    ...found,
+    clusters: withEntry(found["clusters"], { name: clusterName, cluster: { server, "certificate-authority-data": Buffer.from(authorityCertificate).toString("base64") } }),
+    users: withEntry(found["users"], { name: userName, user: { token } }),
+    contexts: withEntry(found["contexts"], { name: contextName, context: { namespace: "default", ...(isRecord(context) ? context : {}), cluster: clusterName, user: userName } }),
+    "current-context": typeof found["current-context"] === "string" && found["current-context"] !== "" ? found["current-context"] : contextName,
+  }, { lineWidth: 0 });
+}
+
+type Entry = Readonly<Record<string, unknown>> & { readonly name: unknown };
+
+function withEntry(list: unknown, entry: Entry): readonly Entry[] {
+  return [entry, ...named(list).filter(({ name }) => name !== entry.name)];
+}
+
+function named(list: unknown): readonly Entry[] {
+  return Array.isArray(list) ? list.filter((each): each is Entry => isRecord(each) && typeof each["name"] === "string") : [];
+}
+
+function readConfig(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const found: unknown = parse(text, { maxAliasCount: 0 });
+    return isRecord(found) && found["kind"] === "Config" ? found : {};
+  } catch {
+    // No YAML: nothing of it can be kept.
+    return {};
+  }
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null && !Array.isArray(value);
