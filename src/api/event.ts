@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { dnsSubdomain, type ObjectMeta } from "./meta.ts";
 import type { KindDefinition } from "./kind.ts";
+import { ownedWhole } from "./list-type.ts";
 
 const objectReference = z.strictObject({
   apiVersion: z.string().optional(),
@@ -13,7 +14,7 @@ const objectReference = z.strictObject({
 });
 
 const root = z.strictObject({
-  involvedObject: objectReference.describe("The object this happened to."),
+  involvedObject: ownedWhole(objectReference).describe("The object this happened to."),
   reason: z.string().max(128).optional().describe("What happened, as one CamelCase word."),
   message: z.string().max(1024).optional().describe("What happened, as a sentence."),
   type: z.enum(["Normal", "Warning"]).optional().describe("Warning: somebody may have to do something."),
@@ -25,7 +26,7 @@ const root = z.strictObject({
   reportingComponent: z.string().optional(),
   reportingInstance: z.string().optional(),
   action: z.string().optional(),
-  related: objectReference.optional(),
+  related: ownedWhole(objectReference).optional(),
   series: z.strictObject({ count: z.number().int().optional(), lastObservedTime: z.string().nullable().optional() }).optional(),
 });
 

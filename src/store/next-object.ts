@@ -1,9 +1,10 @@
+import { jsonEqual } from "../base/json-equal.ts";
 import type { KindDefinition } from "../api/kind.ts";
 import { isDeleting, type ObjectMeta } from "../api/meta.ts";
 import { kinds, type AnyObject, type KindName } from "../api/registry.ts";
 import { conflict, invalid, StatusError } from "../api/status-error.ts";
 import { objectBytesMax, parseObject, parseStatus, type ParsedMetadata } from "../api/validate.ts";
-import { deepFreeze, jsonBytesAtMost, jsonCopy, jsonEqual } from "./frozen-json.ts";
+import { deepFreeze, jsonBytesAtMost, jsonCopy } from "./frozen-json.ts";
 import type { Preconditions } from "./store.ts";
 
 // What an object becomes by a write: pure, and the same for every store. Each answers `old` itself when nothing changes.
