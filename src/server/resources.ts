@@ -6,12 +6,12 @@ import { groupPath } from "../api/paths.ts";
 import { kindNames, kinds, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { AppEnv } from "./app-env.ts";
-import { jsonTypes, mediaTypeOf, readBody, yamlTypes } from "./body.ts";
+import { applyPatchType, jsonTypes, mediaTypeOf, readBody, yamlTypes } from "./body.ts";
 import { listResponse, objectResponse } from "./list.ts";
 import { Query } from "./query.ts";
 import { addWarnings, jsonResponse, methodNotAllowed } from "./status-response.ts";
 import { watchResponse, type WatchParts } from "./watch.ts";
-import { checkedFields, deletedStatus, deleteWish, fieldValidationOf, objectAt, patchOf, patchTypes, strictly } from "./write.ts";
+import { checkedFields, deletedStatus, deleteWish, fieldValidationOf, objectAt, patchOf, patchTypes, strictly, writerOf } from "./write.ts";
 
 type Ctx = Context<AppEnv>;
 
@@ -46,7 +46,8 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
   const write = async (c: Ctx, how: "create" | "update" | "updateStatus"): Promise<Response> => {
     const query = new Query(c.req.url);
     const validation = fieldValidationOf(query);
-    const options = { dryRun: query.dryRun() };
+    const { fieldManager } = writerOf(query, c.req.header("user-agent"), false);
+    const options = { dryRun: query.dryRun(), fieldManager };
     const object = objectAt(kindName, await readBody(c.req.raw, objectTypes), place(c));
     const { value, warnings } = checkedFields(kindName, object, validation);
     // The store checks the object from the ground up: its type here is a wish.
@@ -57,12 +58,17 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
   const patch = async (c: Ctx, subresource?: "status"): Promise<Response> => {
     const query = new Query(c.req.url);
     const validation = fieldValidationOf(query);
-    const options = { dryRun: query.dryRun(), subresource };
     const type = mediaTypeOf(c.req.raw);
     if (!patchTypes.includes(type)) throw new StatusError("UnsupportedMediaType", `the body of the request was in an unknown format: ${JSON.stringify(type.slice(0, 100))}; accepted media types: ${patchTypes.join(", ")}`);
-    const { patch, warnings } = patchOf(kindName, type, await readBody(c.req.raw, patchTypes), validation);
+    const { fieldManager, force } = writerOf(query, c.req.header("user-agent"), type === applyPatchType);
+    let code = 200;
+    const created = () => {
+      code = 201;
+    };
+    const options = { dryRun: query.dryRun(), subresource, fieldManager, created };
+    const { patch, warnings } = patchOf(kindName, type, await readBody(c.req.raw, patchTypes), validation, force);
     const stored: StoredObject = await strictly(kindName, validation, () => store.patch(kindName, refOf(c), patch, options));
-    return addWarnings(answer(c, stored, query), warnings);
+    return addWarnings(answer(c, stored, query, code), warnings);
   };
 
   return {

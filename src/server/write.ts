@@ -1,9 +1,11 @@
 import { unknownFieldsOf, pruneUnknownFields } from "../api/prune.ts";
+import { checkFieldManager, forceForbidden, managerOfUserAgent } from "../api/apply/field-manager.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { KindName, AnyObject } from "../api/registry.ts";
 import { kindPaths } from "../api/paths.ts";
 import { isInvalid, StatusError } from "../api/status-error.ts";
 import type { Patch, Preconditions } from "../store/store.ts";
+import { applyPatchType } from "./body.ts";
 import type { Query } from "./query.ts";
 
 /** What to do about fields a kind does not know. "Store": the client said nothing, and the store refuses them as Invalid (422). */
@@ -51,12 +53,27 @@ export function objectAt(kind: KindName, body: unknown, { namespace, name }: { r
   return { ...body, metadata: { ...metadata, ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) } } as unknown as AnyObject;
 }
 
+/** Who writes, and whether an apply may take what others own. */
+export function writerOf(query: Query, userAgent: string | undefined, isApply: boolean): { readonly fieldManager: string | undefined; readonly force: boolean } {
+  const named = query.text("fieldManager");
+  const force = query.choice("force");
+  if (force !== undefined && !isApply) throw forceForbidden();
+  if (named !== undefined) return { fieldManager: checkFieldManager(named), force: force === true };
+  // Who applies must say who it is: by a User-Agent two programs would share their fields unasked.
+  return { fieldManager: isApply ? undefined : managerOfUserAgent(userAgent), force: force === true };
+}
+
 export const mergePatchType = "application/merge-patch+json";
 export const jsonPatchType = "application/json-patch+json";
-export const patchTypes: readonly string[] = [mergePatchType, jsonPatchType];
+export const patchTypes: readonly string[] = [jsonPatchType, mergePatchType, applyPatchType];
 
 /** A PATCH body as the store takes it. Names that reach beyond the object are refused in a JSON Patch's paths too. */
-export function patchOf(kind: KindName, type: string, body: unknown, validation: FieldValidation): { readonly patch: Patch; readonly warnings: readonly string[] } {
+export function patchOf(kind: KindName, type: string, body: unknown, validation: FieldValidation, force: boolean): { readonly patch: Patch; readonly warnings: readonly string[] } {
+  if (type === applyPatchType) {
+    if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the apply patch: expected an object");
+    const { value, warnings } = checkedFields(kind, body, validation);
+    return { patch: { type: "apply", patch: value as object, force }, warnings };
+  }
   if (type === mergePatchType) {
     if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the merge patch: expected an object");
     const { value, warnings } = checkedFields(kind, body, validation);

@@ -28,7 +28,8 @@ function writersMetadata(given: ParsedMetadata): Partial<ObjectMeta> {
   return jsonCopy(Object.fromEntries(kept.filter(([, value]) => value !== undefined && Object.keys(value).length > 0)));
 }
 
-function sized<T extends AnyObject>(kind: KindName, object: T): T {
+/** The object, frozen. @throws StatusError RequestEntityTooLarge */
+export function sized<T extends AnyObject>(kind: KindName, object: T): T {
   const bytes = jsonBytesAtMost(object) <= objectBytesMax ? 0 : Buffer.byteLength(JSON.stringify(object));
   if (bytes > objectBytesMax) {
     throw new StatusError("RequestEntityTooLarge", `Cannot store ${kind} "${object.metadata.name}": it is ${bytes} bytes of JSON; the most is ${objectBytesMax}`, { kind, name: object.metadata.name });
