@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { adoptClientSide } from "../../src/api/apply/adopt-client-side.ts";
 import { fieldSet, leafNode } from "../../src/api/apply/field-set.ts";
 import { decodeFields, encodeFields } from "../../src/api/apply/fields-v1.ts";
 import { capUpdateManagers, decodeManagers, encodeManagers, isReset, updateManagersMax, type Manager } from "../../src/api/apply/managers.ts";
@@ -64,5 +65,24 @@ describe("managedFields", () => {
     assert.deepEqual([capped[1]!.time, capped[1]!.fieldsV1], [at(2), { "f:u0": {}, "f:u1": {}, "f:u2": {} }]);
     const again = encodeManagers(capUpdateManagers([...decodeManagers(capped, apiVersion)!, manager("u12", 12)]));
     assert.deepEqual([again.length, again[1]!.manager, again[1]!.fieldsV1], [11, "ancient-changes", { "f:u0": {}, "f:u1": {}, "f:u2": {}, "f:u3": {} }]);
+  });
+});
+
+describe("taking over from client-side apply", () => {
+  const note = { "f:metadata": { "f:annotations": { ".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {} }, "f:labels": { "f:app": {} } } };
+  const clientSide = { manager: "whoever", operation: "Update", apiVersion, time: at(1), fieldsType: "FieldsV1", fieldsV1: { ...note, "f:spec": { "f:port": {} } } };
+  const own = { manager: "kubectl", operation: "Apply", apiVersion, time: at(2), fieldsType: "FieldsV1", fieldsV1: { "f:spec": { "f:workspace": {} } } };
+  const other = { ...own, manager: "other" };
+
+  it("gives its fields, but for the note, to who applies", () => {
+    assert.deepEqual(adoptClientSide([own, other, clientSide], "kubectl", apiVersion), [
+      { ...own, fieldsV1: { "f:metadata": { "f:annotations": {}, "f:labels": { "f:app": {} } }, "f:spec": { "f:port": {}, "f:workspace": {} } } },
+      other,
+    ]);
+    assert.deepEqual(adoptClientSide([clientSide], "new", apiVersion)!.map(({ manager: name, operation, time }) => [name, operation, time]), [["new", "Apply", at(1)]]);
+  });
+  it("is nothing where no update has written the note", () => {
+    assert.equal(adoptClientSide([own, other, { ...clientSide, fieldsV1: { "f:spec": {} } }, { ...clientSide, operation: "Apply" }], "kubectl", apiVersion), undefined);
+    assert.equal(adoptClientSide([], "kubectl", apiVersion), undefined);
   });
 });
