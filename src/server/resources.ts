@@ -11,7 +11,7 @@ import { listResponse, objectResponse } from "./list.ts";
 import { Query } from "./query.ts";
 import { addWarnings, jsonResponse, methodNotAllowed } from "./status-response.ts";
 import { watchResponse, type WatchParts } from "./watch.ts";
-import { checkedFields, deletedStatus, deleteWish, fieldValidationOf, objectAt, patchOf, patchTypes, strictly, writerOf } from "./write.ts";
+import { checkedFields, deletedStatus, deleteWish, fieldValidationOf, managerOf, objectAt, patcherOf, patchOf, patchTypes, strictly } from "./write.ts";
 
 type Ctx = Context<AppEnv>;
 
@@ -46,7 +46,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
   const write = async (c: Ctx, how: "create" | "update" | "updateStatus"): Promise<Response> => {
     const query = new Query(c.req.url);
     const validation = fieldValidationOf(query);
-    const { fieldManager } = writerOf(query, c.req.header("user-agent"), false);
+    const fieldManager = managerOf(query, c.req.header("user-agent"), how === "create" ? "CreateOptions" : "UpdateOptions");
     const options = { dryRun: query.dryRun(), fieldManager };
     const object = objectAt(kindName, await readBody(c.req.raw, objectTypes), place(c));
     const { value, warnings } = checkedFields(kindName, object, validation);
@@ -60,7 +60,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     const validation = fieldValidationOf(query);
     const type = mediaTypeOf(c.req.raw);
     if (!patchTypes.includes(type)) throw new StatusError("UnsupportedMediaType", `the body of the request was in an unknown format: ${JSON.stringify(type.slice(0, 100))}; accepted media types: ${patchTypes.join(", ")}`);
-    const { fieldManager, force } = writerOf(query, c.req.header("user-agent"), type === applyPatchType);
+    const { fieldManager, force } = patcherOf(query, c.req.header("user-agent"), type === applyPatchType);
     let code = 200;
     const created = () => {
       code = 201;

@@ -1,5 +1,5 @@
 import { unknownFieldsOf, pruneUnknownFields } from "../api/prune.ts";
-import { checkFieldManager, forceForbidden, managerOfUserAgent } from "../api/apply/field-manager.ts";
+import { checkFieldManager, forceForbidden, managerOfUserAgent, type OptionsKind } from "../api/apply/field-manager.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { KindName, AnyObject } from "../api/registry.ts";
 import { kindPaths } from "../api/paths.ts";
@@ -53,14 +53,19 @@ export function objectAt(kind: KindName, body: unknown, { namespace, name }: { r
   return { ...body, metadata: { ...metadata, ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) } } as unknown as AnyObject;
 }
 
-/** Who writes, and whether an apply may take what others own. */
-export function writerOf(query: Query, userAgent: string | undefined, isApply: boolean): { readonly fieldManager: string | undefined; readonly force: boolean } {
+/** Who creates, updates or patches: who the query names, else what the User-Agent begins with. */
+export function managerOf(query: Query, userAgent: string | undefined, options: OptionsKind): string {
   const named = query.text("fieldManager");
+  return named === undefined ? managerOfUserAgent(userAgent) : checkFieldManager(named, options);
+}
+
+/** Who patches, and whether an apply may take what others own. */
+export function patcherOf(query: Query, userAgent: string | undefined, isApply: boolean): { readonly fieldManager: string | undefined; readonly force: boolean } {
   const force = query.choice("force");
   if (force !== undefined && !isApply) throw forceForbidden();
-  if (named !== undefined) return { fieldManager: checkFieldManager(named), force: force === true };
-  // Who applies must say who it is: by a User-Agent two programs would share their fields unasked.
-  return { fieldManager: isApply ? undefined : managerOfUserAgent(userAgent), force: force === true };
+  // Who applies must say who it is: by a User-Agent two programs would share their fields unasked. The store refuses none.
+  const isUnnamed = isApply && query.text("fieldManager") === undefined;
+  return { fieldManager: isUnnamed ? undefined : managerOf(query, userAgent, "PatchOptions"), force: force === true };
 }
 
 export const mergePatchType = "application/merge-patch+json";

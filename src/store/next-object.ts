@@ -85,7 +85,7 @@ export function updatedObject(kind: KindName, input: object, old: AnyObject, ver
   const specChanged = rest["spec"] !== (old as { readonly spec?: unknown }).spec;
   const { name, namespace, uid, generation, creationTimestamp, deletionTimestamp } = oldMetadata;
   // A client that leaves managedFields out says nothing about them; an empty list clears them.
-  const managedFields = given.managedFields === undefined ? oldMetadata.managedFields : jsonCopy(given.managedFields);
+  const managedFields = given.managedFields === undefined || jsonEqual(given.managedFields, oldMetadata.managedFields) ? oldMetadata.managedFields : jsonCopy(given.managedFields);
   const metadata: ObjectMeta = {
     name,
     ...(namespace !== undefined && { namespace }),
