@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { applyConfiguration } from "../../src/api/apply/apply-configuration.ts";
 import { noFields, pathsOf } from "../../src/api/apply/field-set.ts";
+import { decodeFields } from "../../src/api/apply/fields-v1.ts";
 import { mergeSchemaOf } from "../../src/api/apply/kind-merge-schema.ts";
 import { listCauses } from "../../src/api/apply/list-items.ts";
 import { managedPart } from "../../src/api/apply/managed-part.ts";
@@ -153,6 +154,13 @@ describe("applying and updating", () => {
     const first = after([["apply", "a", { metadata: { finalizers: ["x/a"], labels: { mine: "1" } } }]]);
     const withController = { ...first, live: { metadata: { finalizers: ["x/a", "vendetta.dev/workspace"], labels: { mine: "1", theirs: "2" } } } };
     assert.deepEqual(after([["apply", "a", {}]], withController).live, { metadata: { finalizers: ["vendetta.dev/workspace"], labels: { theirs: "2" } } });
+  });
+
+  it("an item that stays keeps its keys, also where managedFields moved by hand say that nobody owns them", () => {
+    const first = after([["apply", "a", { spec: { dependsOn: [{ ...db, condition: "Started" }] } }]]);
+    const itemOnly = decodeFields({ "f:spec": { "f:dependsOn": { 'k:{"name":"db"}': {} } } })!;
+    const moved: State = { ...first, managers: [...first.managers, { ...identity, operation: "Update", name: "b", time: undefined, fields: itemOnly }] };
+    assert.deepEqual(after([["apply", "a", { spec: { workspace: "dev" } }]], moved).live, { metadata: {}, spec: { workspace: "dev", dependsOn: [db] } });
   });
 
   it("defaults inside a structure go with it", () => {

@@ -7,6 +7,9 @@ export type Subresource = "status" | undefined;
 /** What the server decides of an object, or what tells which object it is: owned by nobody. Source: k8s.io/apimachinery managedfields, stripmeta.go. */
 const unmanagedMetadata: ReadonlySet<string> = new Set(["name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink"]);
 
+/** Left out of a stored object when empty: to name an empty one is to name none, or two that do would never agree. */
+const absentWhenEmpty: ReadonlySet<string> = new Set(["labels", "annotations", "finalizers", "ownerReferences"]);
+
 /** Every object has metadata: only what is in it is owned. */
 export const unownedStructure: FieldSet = new Map([[fieldElement("metadata"), leafNode]]);
 
@@ -18,8 +21,12 @@ export function managedPart(object: unknown, subresource: Subresource): Readonly
   if (!isMap(object)) return subresource === "status" ? {} : { metadata: {} };
   const { apiVersion: _version, kind: _kind, metadata, status, ...rest } = object;
   if (subresource === "status") return status === undefined || status === null ? {} : { status };
-  const managed = isMap(metadata) ? Object.fromEntries(Object.entries(metadata).filter(([field]) => !unmanagedMetadata.has(field))) : {};
+  const managed = isMap(metadata) ? Object.fromEntries(Object.entries(metadata).filter(([field, value]) => !unmanagedMetadata.has(field) && !(absentWhenEmpty.has(field) && isEmpty(value)))) : {};
   return { ...rest, metadata: managed };
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : isMap(value) && Object.keys(value).length === 0;
 }
 
 /** The value without nulls in its maps: in a configuration they ask for nothing. */
