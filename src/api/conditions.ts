@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mergedByKeys } from "./list-type.ts";
 
 /** As metav1.Condition. */
 export const condition = z.strictObject({
@@ -10,7 +11,7 @@ export const condition = z.strictObject({
   observedGeneration: z.number().int().optional().describe("The generation of the spec this speaks of."),
 });
 export type Condition = Readonly<z.infer<typeof condition>>;
-export const conditions = z.array(condition).describe("What is true of the object now, one entry a type.");
+export const conditions = mergedByKeys(z.array(condition), "type").describe("What is true of the object now, one entry a type.");
 
 export type ConditionInput = Pick<Condition, "type" | "status" | "reason" | "message" | "observedGeneration">;
 

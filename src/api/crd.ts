@@ -121,6 +121,9 @@ function structural(schema: Json): Json {
         Object.assign(out, alternatives(value as readonly Json[]));
         break;
       case "allOf":
+      case "x-kubernetes-list-type":
+      case "x-kubernetes-list-map-keys":
+      case "x-kubernetes-map-type":
         out[key] = value;
         break;
       default:
@@ -128,7 +131,6 @@ function structural(schema: Json): Json {
         out[key] = value;
     }
   }
-  if (isConditions(out)) Object.assign(out, { "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] });
   return sorted(out);
 }
 
@@ -147,11 +149,6 @@ function alternatives(of: readonly Json[]): Json {
   const rest = of.filter((each) => each["type"] !== "null");
   if (rest.length === 1 && rest.length < of.length) return { ...structural(rest[0]!), nullable: true };
   return typeOf(of.map((each) => each["type"]));
-}
-
-function isConditions(schema: Json): boolean {
-  const items = schema["items"] as { readonly properties?: Json } | undefined;
-  return schema["type"] === "array" && items?.properties !== undefined && "lastTransitionTime" in items.properties && "reason" in items.properties;
 }
 
 function sorted(schema: Json): Json {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { dnsSubdomain, type ObjectMeta } from "./meta.ts";
 import { eventCells } from "./event-cells.ts";
 import type { KindDefinition } from "./kind.ts";
+import { ownedWhole } from "./list-type.ts";
 
 const objectReference = z.strictObject({
   apiVersion: z.string().optional().describe("API version of the object."),
@@ -14,7 +15,7 @@ const objectReference = z.strictObject({
 });
 
 const root = z.strictObject({
-  involvedObject: objectReference.describe("The object this happened to."),
+  involvedObject: ownedWhole(objectReference).describe("The object this happened to."),
   reason: z.string().optional().describe("What happened, as one CamelCase word."),
   message: z.string().optional().describe("What happened, as a sentence."),
   type: z.enum(["Normal", "Warning"]).optional().describe("Normal: it is as it should be. Warning: somebody may have to do something."),
@@ -26,7 +27,7 @@ const root = z.strictObject({
   reportingComponent: z.string().optional().describe("Controller that reports it, such as vendetta.dev/workspace; set by newer clients instead of source."),
   reportingInstance: z.string().optional().describe("Which instance of that controller, when there are several."),
   action: z.string().optional().describe("What was done or was to be done, as one CamelCase word."),
-  related: objectReference.optional().describe("A second object that has to do with it."),
+  related: ownedWhole(objectReference).optional().describe("A second object that has to do with it."),
   series: z
     .strictObject({
       count: z.number().int().optional().describe("Times it happened so far."),

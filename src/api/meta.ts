@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mergedAsSet, mergedByKeys } from "./list-type.ts";
 
 /** An RFC 1123 DNS label: what Kubernetes asks of names that end up in host names. */
 export const dnsLabel = z
@@ -43,8 +44,8 @@ export const objectMeta = z.strictObject({
   namespace: z.string().optional().describe("Namespace the object lives in; empty for cluster-scoped kinds."),
   labels: labels.optional().describe("Short key/value pairs to select objects by."),
   annotations: z.record(z.string().max(317).regex(qualifiedName, "must be an annotation key such as 'example.com/note'"), z.string()).optional().describe("Key/value pairs for tools; never selected by."),
-  finalizers: z.array(z.string().regex(qualifiedName, "must be a qualified name such as 'vendetta.dev/cleanup'")).optional().describe("Names that must all be taken away before a deleted object goes."),
-  ownerReferences: z.array(ownerReference).optional().describe("Objects this one belongs to; it is deleted when all of them are gone."),
+  finalizers: mergedAsSet(z.array(z.string().regex(qualifiedName, "must be a qualified name such as 'vendetta.dev/cleanup'"))).optional().describe("Names that must all be taken away before a deleted object goes."),
+  ownerReferences: mergedByKeys(z.array(ownerReference), "uid").optional().describe("Objects this one belongs to; it is deleted when all of them are gone."),
   uid: z.string().optional().describe("Set by the server: unique over all time."),
   resourceVersion: z.string().optional().describe("Set by the server: changes with each write. Sent with an update, it must be the current one."),
   generation: z.number().int().optional().describe("Set by the server: goes up when the spec changes."),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { conditions } from "./conditions.ts";
 import { dnsSubdomain, type ObjectMeta } from "./meta.ts";
 import type { KindDefinition } from "./kind.ts";
+import { mergedByKeys } from "./list-type.ts";
 import type { StatusCause } from "./status-error.ts";
 
 const taint = z.strictObject({
@@ -53,7 +54,7 @@ const orphan = z.strictObject({
 const status = z.strictObject({
   observedGeneration: z.number().int().optional().describe("The metadata.generation that was last acted on: smaller than the current one, this status is of an older spec."),
   conditions: conditions.optional(),
-  providers: z.array(providerStatus).optional().describe("The engines of the node, as last probed."),
+  providers: mergedByKeys(z.array(providerStatus), "name").optional().describe("The engines of the node, as last probed."),
   capacity: resources.optional().describe("What the machine has, as last probed."),
   nodeInfo: z
     .strictObject({

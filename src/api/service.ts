@@ -2,6 +2,7 @@ import { z } from "zod";
 import { conditions } from "./conditions.ts";
 import { dnsLabel, type ObjectMeta } from "./meta.ts";
 import type { KindDefinition } from "./kind.ts";
+import { mergedByKeys } from "./list-type.ts";
 import type { StatusCause } from "./status-error.ts";
 import { environment, port } from "./workspace.ts";
 
@@ -34,18 +35,21 @@ const spec = z.strictObject({
   workingDir: z.string().max(4096).startsWith("/", "must be an absolute path").optional().describe("Directory to start in. Default: the Workspace's."),
   env: environment,
   port: port.optional().describe("TCP port the command listens on; also told to it as PORT. Short for one entry of ports."),
-  ports: z
-    .array(
-      z.strictObject({
-        name: dnsLabel.describe("Name of the port, unique in the Service."),
-        port: port.describe("TCP port the command listens on, inside the workspace."),
-        appProtocol: z.string().max(63).regex(/^[a-z][a-z0-9+.-]*$/, "must be a URL scheme such as http or postgres").default("http").describe("Scheme of the port's URL."),
-      }),
-    )
-    .max(32)
+  ports: mergedByKeys(
+    z
+      .array(
+        z.strictObject({
+          name: dnsLabel.describe("Name of the port, unique in the Service."),
+          port: port.describe("TCP port the command listens on, inside the workspace."),
+          appProtocol: z.string().max(63).regex(/^[a-z][a-z0-9+.-]*$/, "must be a URL scheme such as http or postgres").default("http").describe("Scheme of the port's URL."),
+        }),
+      )
+      .max(32),
+    "name",
+  )
     .default([])
     .describe("TCP ports the command listens on. The first is the one meant where only one can be."),
-  dependsOn: z.array(dependency).max(100).default([]).describe("Services, and what must be true of them before this one is started, each time it is."),
+  dependsOn: mergedByKeys(z.array(dependency).max(100), "name").default([]).describe("Services, and what must be true of them before this one is started, each time it is."),
   healthCheck: healthCheck.optional().describe("How to tell that it works. Default: its first port accepts a connection; without a port, its process runs."),
   restartPolicy: z.enum(["Always", "OnFailure", "Never"]).default("Always").describe("What to do when the command ends: Always and OnFailure (exit code not 0) start it again. A task that ends is OnFailure or Never."),
   terminationGracePeriodSeconds: seconds(0, 3600).default(10).describe("Seconds between SIGTERM and SIGKILL when it is stopped."),
@@ -81,7 +85,7 @@ const status = z.strictObject({
   lastExit: lastExit.optional().describe("How the latest run that has ended did so."),
   nodeName: z.string().optional().describe("The Node its Workspace was placed on."),
   url: z.string().optional().describe("URL of the first endpoint."),
-  endpoints: z.array(endpoint).optional().describe("Where each of its ports answers on the node."),
+  endpoints: mergedByKeys(z.array(endpoint), "name").optional().describe("Where each of its ports answers on the node."),
 });
 
 export type ServiceSpec = Readonly<z.infer<typeof spec>>;

@@ -3,6 +3,7 @@ import { conditions } from "./conditions.ts";
 import { dnsLabel, dnsSubdomain, labels, type ObjectMeta } from "./meta.ts";
 import { quantity } from "./quantity.ts";
 import type { KindDefinition } from "./kind.ts";
+import { mergedByKeys, ownedWhole } from "./list-type.ts";
 import type { StatusCause } from "./status-error.ts";
 
 const absolutePath = z
@@ -49,7 +50,7 @@ const docker = z.strictObject({
 const spec = z.strictObject({
   provider: z.enum(["docker", "lxc", "qemu", "host"]).describe("Engine: docker (container), lxc (system container), qemu (virtual machine), host (plain processes, no isolation)."),
   nodeName: dnsSubdomain.optional().describe("Name of the Node to run on. Absent: a Ready Node with room is chosen."),
-  nodeSelector: labels.optional().describe("Labels a Node must have for this Workspace to be placed on it."),
+  nodeSelector: ownedWhole(labels).optional().describe("Labels a Node must have for this Workspace to be placed on it."),
   tolerations: z.array(toleration).max(50).default([]).describe("Taints that do not keep this Workspace away."),
   state: z.enum(["Running", "Stopped"]).default("Running").describe("Running, or Stopped: everything inside is stopped and the disk is kept."),
   image: z.string().max(512).regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/, "must be an image reference such as node:20 or registry.example/team/app:1.2").optional().describe("What the instance is made from, as the engine names it."),
@@ -57,8 +58,8 @@ const spec = z.strictObject({
   env: environment,
   workingDir: absolutePath.optional().describe("Directory that commands start in."),
   user: z.string().max(64).regex(/^[A-Za-z0-9_][-A-Za-z0-9_.]*(:[A-Za-z0-9_][-A-Za-z0-9_.]*)?$/, "must be a user, or user:group").optional().describe("User that commands run as. Default: the image's."),
-  mounts: z.array(mount).max(100).default([]).describe("Directories of the node, kept volumes and memory to see inside."),
-  ports: z.array(z.strictObject({ port: port.describe("TCP port inside the workspace."), nodePort: port.optional().describe("TCP port on the node. Absent: one is chosen and kept.") })).max(100).default([]).describe("Ports to publish whether or not a Service uses them."),
+  mounts: mergedByKeys(z.array(mount).max(100), "path").default([]).describe("Directories of the node, kept volumes and memory to see inside."),
+  ports: mergedByKeys(z.array(z.strictObject({ port: port.describe("TCP port inside the workspace."), nodePort: port.optional().describe("TCP port on the node. Absent: one is chosen and kept.") })).max(100), "port").default([]).describe("Ports to publish whether or not a Service uses them."),
   resources: z
     .strictObject({
       cpu: quantity.optional().describe("Most processor cores used at once, as a quantity: 2, 0.5, 250m."),
@@ -89,7 +90,7 @@ const status = z.strictObject({
   failures: z.number().int().optional().describe("Failures in a row of the step at hand; sets the back-off."),
   nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339."),
   address: z.string().optional().describe("Address of the instance, as seen from its node."),
-  ports: z.array(workspacePort).optional().describe("Where its ports answer on the node."),
+  ports: mergedByKeys(z.array(workspacePort), "port").optional().describe("Where its ports answer on the node."),
 });
 
 export type WorkspaceSpec = Readonly<z.infer<typeof spec>>;

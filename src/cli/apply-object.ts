@@ -10,12 +10,17 @@ import type { Fields, ManifestObject } from "./manifests.ts";
 import type { Printable } from "./output.ts";
 
 const attemptsMax = 5;
+/** kubectl's: the two take turns on an object, and each must know the other's fields for its own. */
+const clientSideManager = "kubectl-client-side-apply";
+
+/** A way to bring one stored object to its manifest. In a dry run nothing is stored. @throws StatusError what the server says to it */
+export type ApplyOne = (store: Store, object: ManifestObject, dryRun: boolean) => Promise<AppliedObject>;
 
 /** What applying one manifest came to, or in a dry run would come to. */
 export interface AppliedObject {
   readonly object: ManifestObject;
-  readonly outcome: "created" | "configured" | "unchanged";
-  /** The stored object that was compared with the manifest; undefined when there was none. */
+  readonly outcome: "created" | "configured" | "unchanged" | "serverside-applied";
+  /** The stored object that was compared with the manifest; undefined when there was none, or when the server compared. */
   readonly before: AnyObject | undefined;
   /** What is stored now; in a dry run, what would be. */
   readonly result: Printable;
@@ -32,12 +37,12 @@ export async function applyObject(store: Store, object: ManifestObject, dryRun: 
     try {
       const before = await currentOf(store, object);
       if (before === undefined) {
-        const result = await store.create(kind, withNote(object.raw) as unknown as ObjectInput<AnyObject>, { dryRun });
+        const result = await store.create(kind, withNote(object.raw) as unknown as ObjectInput<AnyObject>, { dryRun, fieldManager: clientSideManager });
         return { object, outcome: "created", before, result };
       }
       const patch = patchFor(object, before);
       if (patch === undefined) return { object, outcome: "unchanged", before, result: before };
-      const result = await store.patch(kind, { namespace, name }, { type: "merge", patch }, { dryRun });
+      const result = await store.patch(kind, { namespace, name }, { type: "merge", patch }, { dryRun, fieldManager: clientSideManager });
       return { object, outcome: !dryRun && result.metadata.resourceVersion === before.metadata.resourceVersion ? "unchanged" : "configured", before, result };
     } catch (error) {
       // Somebody else wrote or made it between the read and the write.

@@ -2,7 +2,7 @@ import type { KindName } from "../api/registry.ts";
 import type { Service } from "../api/service.ts";
 import { isNotFound, StatusError, type StatusReason } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
-import { applyObject, type AppliedObject } from "./apply-object.ts";
+import { applyObject, type AppliedObject, type ApplyOne } from "./apply-object.ts";
 import { checkManifestSet } from "./manifest-set.ts";
 import { ManifestError, type ManifestObject } from "./manifests.ts";
 import type { Printable } from "./output.ts";
@@ -21,7 +21,7 @@ export function inApplyOrder(objects: readonly ManifestObject[]): readonly Manif
  * object, in the order given. Stores nothing.
  * @throws ManifestError with all that is refused, each with its place
  */
-export async function planApply(store: Store, objects: readonly ManifestObject[], signal: AbortSignal): Promise<readonly AppliedObject[]> {
+export async function planApply(store: Store, objects: readonly ManifestObject[], signal: AbortSignal, applyOne: ApplyOne = applyObject): Promise<readonly AppliedObject[]> {
   checkManifestSet(objects, await neighboursOf(store, objects));
   const rooms = new Set(objects.filter((each) => each.kind === "Namespace").map((each) => each.name));
   const problems: string[] = [];
@@ -29,7 +29,7 @@ export async function planApply(store: Store, objects: readonly ManifestObject[]
   for (const object of objects) {
     signal.throwIfAborted();
     try {
-      planned.push(await applyObject(store, object, true));
+      planned.push(await applyOne(store, object, true));
     } catch (error) {
       if (!(error instanceof StatusError) || error.cause !== undefined) throw error;
       // Its namespace is made by this very set.

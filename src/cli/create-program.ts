@@ -5,6 +5,8 @@ import { ExitError, FailureError, type CliWorld } from "./world.ts";
 
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
+const showManagedFields = "with -o json or yaml, also who owns which field";
+
 type Action = (session: Session) => Promise<void>;
 
 /**
@@ -130,8 +132,12 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
     .option("--all", "--prune may delete any of them in the manifests' namespaces")
     .option("--wait", "wait until all are Ready")
     .option("--timeout <duration>", "how long --wait waits", "60s")
-    .addOption(new Option("--dry-run [how]", "change nothing: client checks here, server asks it (default: client; with --prune: server)").choices(["none", "client", "server"]))
+    .addOption(new Option("--dry-run [how]", "change nothing: client checks here, server asks it (default: client; with --prune or --server-side: server)").choices(["none", "client", "server"]))
+    .option("--server-side", "let the server merge, and keep who owns which field: others may apply to the same objects")
+    .option("--force-conflicts", "with --server-side, take fields that others own")
+    .option("--field-manager <name>", "with --server-side, who owns what is applied (default: kubectl, to take turns with it)")
     .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
+    .option("--show-managed-fields", showManagedFields)
     .action((options) => run(async (session) => (await import("./commands/apply.ts")).apply(session, options)));
   // 1 says that there is a difference: a mistake in the line itself has been told, and needs another code too.
   fileOptions(program.command("diff").description("show what apply would change; exit code 1 when it would, 2 on an error"))
@@ -148,6 +154,7 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
     .option("--subresource <subresource>", "status")
     .addOption(new Option("--dry-run [how]", "change nothing: ask the server what would come out").choices(["none", "server"]).preset("server"))
     .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
+    .option("--show-managed-fields", showManagedFields)
     .action((kind: string, names: string[], options) => run(async (session) => (await import("./commands/patch.ts")).patch(session, [kind, ...names], options)));
   selectors(fileOptions(program.command("delete [kind] [name...]").description("delete objects, and wait until they are gone")))
     .option("--all", "all objects of the kind in the namespace")
@@ -170,6 +177,7 @@ function addGet(program: Command, run: Run, selectors: (command: Command) => Com
     .option("-w, --watch", "go on with each change")
     .option("--sort-by <jsonpath>", "order by a field, such as .metadata.creationTimestamp")
     .option("--show-labels", "a last column with the labels")
+    .option("--show-managed-fields", showManagedFields)
     .option("--no-headers", "no line of column names")
     .option("--ignore-not-found", "a missing object is no error")
     .addHelpText("after", "\nBesides the kinds of 'vendetta api-resources': 'all', and 'orphans', which are instances that nobody owns.")

@@ -21,14 +21,20 @@ export type OutputFormat =
 
 const formats = "json, yaml, name, wide or jsonpath=TEMPLATE";
 
+export interface OutputOptions {
+  /** JSON and YAML with metadata.managedFields, which say little to most readers. Default false, as kubectl has it. */
+  readonly showManagedFields?: boolean | undefined;
+}
+
 /** What `-o` means. @throws CliError */
-export async function outputFormat(text: string | undefined): Promise<OutputFormat> {
+export async function outputFormat(text: string | undefined, { showManagedFields = false }: OutputOptions = {}): Promise<OutputFormat> {
+  const shown = showManagedFields ? (value: Printable) => value : withoutManagedFields;
   if (text === undefined || text === "" || text === "wide") return { type: "table", wide: text === "wide" };
-  if (text === "json") return { type: "object", render: (value) => `${JSON.stringify(value, undefined, 2)}\n` };
+  if (text === "json") return { type: "object", render: (value) => `${JSON.stringify(shown(value), undefined, 2)}\n` };
   if (text === "name") return { type: "object", render: (value) => (value.items ?? [value]).map((each) => `${nameOf(each)}\n`).join("") };
   if (text === "yaml") {
     const { stringify } = await import("yaml");
-    return { type: "object", render: (value) => stringify(value, yamlOptions) };
+    return { type: "object", render: (value) => stringify(shown(value), yamlOptions) };
   }
   if (text.startsWith("jsonpath=")) {
     const { parseJsonPathTemplate } = await import("../api/jsonpath-template.ts");
@@ -41,6 +47,12 @@ export async function outputFormat(text: string | undefined): Promise<OutputForm
     }
   }
   throw new CliError(`-o "${text}" is not known; it is one of ${formats}`);
+}
+
+function withoutManagedFields(value: Printable): Printable {
+  if (value.items !== undefined) return { ...value, items: value.items.map(withoutManagedFields) };
+  const { managedFields: _fields, ...metadata } = value.metadata as Printable["metadata"] & { readonly managedFields?: unknown };
+  return { ...value, metadata };
 }
 
 function nameOf({ kind, metadata }: Printable): string {

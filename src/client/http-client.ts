@@ -29,8 +29,8 @@ export interface HttpRequest {
 
 /** HTTP/1.1 over the server's unix socket, with kept connections. Errors are StatusErrors. */
 export interface HttpClient {
-  /** The answer's body as JSON. Bounded by 30 s and 256 MiB. */
-  json(request: HttpRequest): Promise<unknown>;
+  /** The answer's body as JSON. Bounded by 30 s and 256 MiB. `onStatus` is told the code of a success. */
+  json(request: HttpRequest, onStatus?: (code: number) => void): Promise<unknown>;
   /** The answer's body as it comes, on a connection of its own. The answer must begin within 30 s; `signal` ends it. */
   stream(request: HttpRequest, signal?: AbortSignal): Promise<IncomingMessage>;
   close(): void;
@@ -68,11 +68,12 @@ export function createHttpClient({ socketPath, clock, userAgent }: HttpClientOpt
     });
 
   return {
-    async json(request) {
+    async json(request, onStatus) {
       using deadline = timeoutSignal(clock, answerMsMax, `${request.method} ${request.path}`);
       const response = await send(request, true, deadline.signal);
       const text = await bodyText(response, answerBytesMax, (error) => connectionError(error, socketPath, deadline.signal));
       if (response.statusCode! >= 300) throw errorOf(response, text);
+      onStatus?.(response.statusCode!);
       return parse(text, request);
     },
     async stream(request, signal) {

@@ -59,7 +59,7 @@ export interface HttpStore extends Store {
 export function createHttpStore(options: HttpClientOptions): HttpStore {
   const { clock, socketPath } = options;
   const client = createHttpClient(options);
-  const object = async <K extends KindName>(request: HttpRequest) => deepFreeze((await client.json(request)) as KindMap[K]);
+  const object = async <K extends KindName>(request: HttpRequest, onStatus?: (code: number) => void) => deepFreeze((await client.json(request, onStatus)) as KindMap[K]);
 
   const listRaw = async (kind: KindName, selection: ListOptions & TableWish, accept?: string) => {
     const query = selectionQuery(selection);
@@ -107,7 +107,9 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
     update: (kind, body, options) => write("PUT", kind, body, options),
     updateStatus: (kind, body, options) => write("PUT", kind, body, options, "status"),
     patch: (kind, ref, patch, options) =>
-      object<typeof kind>({ method: "PATCH", path: objectPath(kind, ref, options?.subresource), query: writeQuery(options), body: patch.patch, headers: { "content-type": patchTypes[patch.type] } }),
+      object<typeof kind>({ method: "PATCH", path: objectPath(kind, ref, options?.subresource), query: patchQuery(patch, options), body: patch.patch, headers: { "content-type": patchTypes[patch.type] } }, (code) => {
+        if (code === 201) options?.created?.();
+      }),
     delete: (kind, ref, preconditions, options) =>
       object<typeof kind>({ method: "DELETE", path: objectPath(kind, ref), query: writeQuery(options), body: { apiVersion: "v1", kind: "DeleteOptions", preconditions, propagationPolicy: options?.propagation }, headers: { prefer: "return=representation" } }),
     watch: <K extends KindName>(kind: K, selection: WatchOptions, signal: AbortSignal) =>
@@ -156,7 +158,7 @@ async function* mapped<T, R>(events: AsyncIterable<T>, change: (event: T) => R):
   for await (const event of events) yield change(event);
 }
 
-const patchTypes: { readonly [T in Patch["type"]]: string } = { merge: "application/merge-patch+json", json: "application/json-patch+json", strategic: "application/strategic-merge-patch+json" };
+const patchTypes: { readonly [T in Patch["type"]]: string } = { merge: "application/merge-patch+json", json: "application/json-patch+json", apply: "application/apply-patch+yaml", strategic: "application/strategic-merge-patch+json" };
 
 function selectionQuery({ labels, fields }: Selection): URLSearchParams {
   const query = new URLSearchParams();
@@ -165,6 +167,12 @@ function selectionQuery({ labels, fields }: Selection): URLSearchParams {
   return query;
 }
 
-function writeQuery(options: WriteOptions | undefined): URLSearchParams | undefined {
-  return options?.dryRun === true ? new URLSearchParams({ dryRun: "All" }) : undefined;
+function writeQuery({ dryRun, fieldManager }: WriteOptions = {}): URLSearchParams {
+  return new URLSearchParams({ ...(dryRun === true && { dryRun: "All" }), ...(fieldManager !== undefined && { fieldManager }) });
+}
+
+function patchQuery(patch: Patch, options: WriteOptions | undefined): URLSearchParams {
+  const query = writeQuery(options);
+  if (patch.type === "apply" && patch.force === true) query.set("force", "true");
+  return query;
 }

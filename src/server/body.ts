@@ -13,6 +13,8 @@ const yamlAliasesMax = 100;
 
 export const jsonTypes: readonly string[] = ["application/json"];
 export const yamlTypes: readonly string[] = ["application/yaml", "application/x-yaml", "text/yaml"];
+/** Server-side apply's: YAML by its name, and JSON, which most clients send, is YAML. */
+export const applyPatchType = "application/apply-patch+yaml";
 
 /** Media type without parameters, lower case; "" when the header is absent. */
 export function mediaTypeOf(request: Request): string {
@@ -33,7 +35,7 @@ export async function readBody(request: Request, types: readonly string[]): Prom
   const bytes = await readBytes(request);
   const text = type === protobufType ? "" : textOf(bytes);
   if (type === protobufType ? bytes.byteLength === 0 : text.trim() === "") return undefined;
-  const value = type === protobufType ? decodeKubernetesProtobuf(bytes) : yamlTypes.includes(type) ? parseYaml(text) : parseJson(text);
+  const value = type === protobufType ? decodeKubernetesProtobuf(bytes) : yamlTypes.includes(type) ? parseYaml(text) : type === applyPatchType ? parseJsonOrYaml(text) : parseJson(text);
   refuseForeignKeys(value, "");
   return value;
 }
@@ -77,6 +79,15 @@ function parseJson(text: string): unknown {
     return JSON.parse(text) as unknown;
   } catch (error) {
     throw new StatusError("BadRequest", `Cannot read the request's body as JSON: ${messageOf(error)}`, {}, { cause: error });
+  }
+}
+
+/** JSON first: it is read a hundred times faster. */
+function parseJsonOrYaml(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return parseYaml(text);
   }
 }
 

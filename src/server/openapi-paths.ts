@@ -13,8 +13,6 @@ export interface OpenApiNames {
 type Json = Readonly<Record<string, unknown>>;
 
 const answerTypes = [...jsonTypes, yamlTypes[0]!];
-/** Server-side apply is read from this document: clients look for its media type here before they try. */
-const patchBodyTypes = (of: { readonly group: string }) => [...new Set([...patchTypesOf(of), "application/apply-patch+yaml"])];
 
 const parameter = (name: string, type: "string" | "boolean" | "integer", description: string): Json => ({ name, in: "query", description, schema: { type, uniqueItems: true } });
 const inPath = (name: string, description: string): Json => ({ name, in: "path", required: true, description, schema: { type: "string", uniqueItems: true } });
@@ -140,7 +138,7 @@ function bodyOf(verb: Verb, own: OpenApiSchema, resource: ApiResource): object {
     case "update":
       return body([...jsonTypes, ...yamlTypes], own, true);
     case "patch":
-      return body(patchBodyTypes(resource), ref(metaNames.patch), true);
+      return body(patchTypesOf(resource), ref(metaNames.patch), true);
     case "delete":
     case "deletecollection":
       return body([...jsonTypes, ...yamlTypes], ref(metaNames.deleteOptions), false);

@@ -7,7 +7,7 @@ import { kindNames, kinds, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import { verbsOf } from "./api-resource.ts";
 import type { AppEnv } from "./app-env.ts";
-import { jsonTypes, mediaTypeOf, readBody, yamlTypes } from "./body.ts";
+import { applyPatchType, jsonTypes, mediaTypeOf, readBody, yamlTypes } from "./body.ts";
 import { deleteCollection } from "./delete-collection.ts";
 import { deleteWish } from "./delete-options.ts";
 import { readObject } from "./list-options.ts";
@@ -16,7 +16,7 @@ import { protobufType } from "./protobuf/kubernetes-protobuf.ts";
 import { Query } from "./query.ts";
 import { addWarnings, jsonResponse, methodNotAllowed } from "./status-response.ts";
 import { watchResponse, type WatchParts } from "./watch.ts";
-import { checkedFields, deletedStatus, fieldValidationOf, objectAt, patchOf, patchTypesOf, strictly } from "./write.ts";
+import { checkedFields, deletedStatus, fieldValidationOf, managerOf, objectAt, patcherOf, patchOf, patchTypesOf, strictly } from "./write.ts";
 
 type Ctx = Context<AppEnv>;
 
@@ -54,7 +54,8 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
   const write = async (c: Ctx, how: "create" | "update" | "updateStatus"): Promise<Response> => {
     const query = new Query(c.req.url);
     const validation = fieldValidationOf(query);
-    const options = { dryRun: query.dryRun() };
+    const fieldManager = managerOf(query, c.req.header("user-agent"), how === "create" ? "CreateOptions" : "UpdateOptions");
+    const options = { dryRun: query.dryRun(), fieldManager };
     const object = objectAt(kindName, await readBody(c.req.raw, isBuiltin(kinds[kindName]) ? builtinTypes : textTypes), place(c));
     const { value, warnings } = checkedFields(kindName, object, validation);
     // The store checks the object from the ground up: its type here is a wish.
@@ -65,13 +66,18 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
   const patch = async (c: Ctx, subresource?: "status"): Promise<Response> => {
     const query = new Query(c.req.url);
     const validation = fieldValidationOf(query);
-    const options = { dryRun: query.dryRun(), subresource };
     const type = mediaTypeOf(c.req.raw);
     const patchTypes = patchTypesOf(kinds[kindName]);
     if (!patchTypes.includes(type)) throw new StatusError("UnsupportedMediaType", `the body of the request was in an unknown format: ${JSON.stringify(type.slice(0, 100))}; accepted media types: ${patchTypes.join(", ")}`);
-    const { patch, warnings } = patchOf(kindName, type, await readBody(c.req.raw, patchTypes), validation);
+    const { fieldManager, force } = patcherOf(query, c.req.header("user-agent"), type === applyPatchType);
+    let code = 200;
+    const created = () => {
+      code = 201;
+    };
+    const options = { dryRun: query.dryRun(), subresource, fieldManager, created };
+    const { patch, warnings } = patchOf(kindName, type, await readBody(c.req.raw, patchTypes), validation, force);
     const stored: StoredObject = await strictly(kindName, validation, () => store.patch(kindName, refOf(c), patch, options));
-    return addWarnings(answer(c, stored, query), warnings);
+    return addWarnings(answer(c, stored, query, code), warnings);
   };
 
   return {

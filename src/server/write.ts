@@ -1,10 +1,12 @@
 import { unknownFieldsOf, pruneUnknownFields } from "../api/prune.ts";
+import { checkFieldManager, forceForbidden, managerOfUserAgent, type OptionsKind } from "../api/apply/field-manager.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { KindName, AnyObject } from "../api/registry.ts";
 import { isBuiltin } from "../api/kind.ts";
 import { kindPaths } from "../api/paths.ts";
 import { isInvalid, StatusError } from "../api/status-error.ts";
 import type { Patch } from "../store/store.ts";
+import { applyPatchType } from "./body.ts";
 import type { Query } from "./query.ts";
 
 /** What to do about fields a kind does not know. "Store": the client said nothing, and the store refuses them as Invalid (422). */
@@ -54,17 +56,37 @@ export function objectAt(kind: KindName, body: unknown, { namespace, name }: { r
   return { ...body, metadata: { ...metadata, ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) } } as unknown as AnyObject;
 }
 
+/** Who creates, updates or patches: who the query names, else what the User-Agent begins with. */
+export function managerOf(query: Query, userAgent: string | undefined, options: OptionsKind): string {
+  const named = query.text("fieldManager");
+  return named === undefined ? managerOfUserAgent(userAgent) : checkFieldManager(named, options);
+}
+
+/** Who patches, and whether an apply may take what others own. */
+export function patcherOf(query: Query, userAgent: string | undefined, isApply: boolean): { readonly fieldManager: string | undefined; readonly force: boolean } {
+  const force = query.choice("force");
+  if (force !== undefined && !isApply) throw forceForbidden();
+  // Who applies must say who it is: by a User-Agent two programs would share their fields unasked. The store refuses none.
+  const isUnnamed = isApply && query.text("fieldManager") === undefined;
+  return { fieldManager: isUnnamed ? undefined : managerOf(query, userAgent, "PatchOptions"), force: force === true };
+}
+
 export const mergePatchType = "application/merge-patch+json";
 export const jsonPatchType = "application/json-patch+json";
 export const strategicPatchType = "application/strategic-merge-patch+json";
 
 /** Media types of patches that a kind takes. */
 export function patchTypesOf(of: { readonly group: string }): readonly string[] {
-  return [jsonPatchType, mergePatchType, ...(isBuiltin(of) ? [strategicPatchType] : [])];
+  return [jsonPatchType, mergePatchType, applyPatchType, ...(isBuiltin(of) ? [strategicPatchType] : [])];
 }
 
 /** A PATCH body as the store takes it. Names that reach beyond the object are refused in a JSON Patch's paths too. */
-export function patchOf(kind: KindName, type: string, body: unknown, validation: FieldValidation): { readonly patch: Patch; readonly warnings: readonly string[] } {
+export function patchOf(kind: KindName, type: string, body: unknown, validation: FieldValidation, force: boolean): { readonly patch: Patch; readonly warnings: readonly string[] } {
+  if (type === applyPatchType) {
+    if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the apply patch: expected an object");
+    const { value, warnings } = checkedFields(kind, body, validation);
+    return { patch: { type: "apply", patch: value as object, force }, warnings };
+  }
   if (type === mergePatchType || type === strategicPatchType) {
     if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the merge patch: expected an object");
     // Its directives are no fields of the kind: what is unknown in it the store refuses.

@@ -3,6 +3,7 @@ import { timestamp, type Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Random } from "../base/random.ts";
 import { admit, admitDeletion, type AdmissionReader } from "../api/admission.ts";
+import { fieldManagerRequired } from "../api/apply/field-manager.ts";
 import { finalizersForDeletion } from "../api/deletion.ts";
 import { qualifiedKind, qualifiedResource } from "../api/kind.ts";
 import { isDeleting, type ObjectInput } from "../api/meta.ts";
@@ -10,13 +11,15 @@ import { applyJsonPatch, mergePatch } from "../api/patch.ts";
 import { patchStrategiesOf, strategicMergePatch } from "../api/strategic-merge-patch.ts";
 import type { AnyObject, KindMap, KindName } from "../api/registry.ts";
 import { alreadyExists, invalid, notFound, StatusError } from "../api/status-error.ts";
+import { appliedObject } from "./applied-object.ts";
 import type { Commit, CommitLog, CommitSink, LoggedChange } from "./commit.ts";
 import { deepFreeze } from "./frozen-json.ts";
 import { History } from "./history.ts";
-import { checkPreconditions, createdObject, definitionOf, deletingObject, objectWithStatus, removedObject, updatedObject, withoutFinalizers } from "./next-object.ts";
+import { checkPreconditions, createdObject, definitionOf, deletingObject, objectWithStatus, removedObject, updatedObject, withoutFinalizers, type NewIdentity } from "./next-object.ts";
 import { ObjectTable } from "./object-table.ts";
 import { listPage } from "./page.ts";
-import type { DeleteOptions, ListOptions, ListResult, Patch, Preconditions, Store, WatchEvent, WatchOptions, WriteOptions } from "./store.ts";
+import type { DeleteOptions, ListOptions, ListResult, Patch, PatchOptions, Preconditions, Store, WatchEvent, WatchOptions, WriteOptions } from "./store.ts";
+import { trackedObject } from "./tracked-object.ts";
 import { WatchHub } from "./watch-hub.ts";
 
 /** Bounds of an embedded store. */
@@ -136,8 +139,8 @@ export class EmbeddedStore implements Store, CommitSink {
 
   create<K extends KindName>(kind: K, object: ObjectInput<KindMap[K]>, options: WriteOptions = {}): Promise<KindMap[K]> {
     return this.#write(kind, options, (version) => {
-      const identity = { uid: this.#random.uuid(), now: timestamp(this.#clock.now()), version };
-      const after = createdObject(kind, object, identity, (namespace, prefix) => this.#generateName(kind, namespace, prefix));
+      const made = createdObject(kind, object, this.#identity(version), (namespace, prefix) => this.#generateName(kind, namespace, prefix));
+      const after = this.#tracked(kind, undefined, made, options);
       const { name } = after.metadata;
       if (this.#head.get(kind, after.metadata.namespace ?? "", name) !== undefined) throw alreadyExists(qualifiedResource(definitionOf(kind)), name);
       return { before: undefined, after };
@@ -147,23 +150,47 @@ export class EmbeddedStore implements Store, CommitSink {
   update<K extends KindName>(kind: K, object: ObjectInput<KindMap[K]>, options: WriteOptions = {}): Promise<KindMap[K]> {
     return this.#write(kind, options, (version) => {
       const before = this.#existing(kind, refOf(kind, object));
-      return { before, after: updatedObject(kind, object, before, version) };
+      return { before, after: this.#tracked(kind, before, updatedObject(kind, object, before, version), options) };
     });
   }
 
   updateStatus<K extends KindName>(kind: K, object: ObjectInput<KindMap[K]>, options: WriteOptions = {}): Promise<KindMap[K]> {
     return this.#write(kind, options, (version) => {
       const before = this.#existing(kind, refOf(kind, object));
-      return { before, after: objectWithStatus(kind, object, before, version) };
+      return { before, after: this.#tracked(kind, before, objectWithStatus(kind, object, before, version), { ...options, subresource: "status" }) };
     });
   }
 
-  patch<K extends KindName>(kind: K, ref: NamespacedName, patch: Patch, options: WriteOptions & { readonly subresource?: "status" | undefined } = {}): Promise<KindMap[K]> {
+  patch<K extends KindName>(kind: K, ref: NamespacedName, patch: Patch, options: PatchOptions = {}): Promise<KindMap[K]> {
+    if (patch.type === "apply") return this.#applyConfiguration(kind, ref, patch, options);
     return this.#write(kind, options, (version) => {
       const before = this.#existing(kind, ref);
       const object = samePlace(kind, before, patchedObject(kind, before, patch));
-      return { before, after: (options.subresource === "status" ? objectWithStatus : updatedObject)(kind, object, before, version) };
+      const after = (options.subresource === "status" ? objectWithStatus : updatedObject)(kind, object, before, version);
+      return { before, after: this.#tracked(kind, before, after, options) };
     });
+  }
+
+  async #applyConfiguration<K extends KindName>(kind: K, ref: NamespacedName, { patch, force = false }: Patch & { readonly type: "apply" }, options: PatchOptions): Promise<KindMap[K]> {
+    const { fieldManager: manager, subresource } = options;
+    if (!manager) throw fieldManagerRequired();
+    let isNew = false;
+    const object = await this.#write(kind, options, (version) => {
+      const before = this.#head.get(kind, ref.namespace ?? "", ref.name);
+      if (before === undefined && subresource !== undefined) throw notFound(qualifiedResource(definitionOf(kind)), ref.name);
+      isNew = before === undefined;
+      return { before, after: appliedObject(kind, before, { ref, configuration: patch, manager, force, subresource }, this.#identity(version)) };
+    });
+    if (isNew) options.created?.();
+    return object;
+  }
+
+  #identity(version: string): NewIdentity {
+    return { uid: this.#random.uuid(), now: timestamp(this.#clock.now()), version };
+  }
+
+  #tracked(kind: KindName, before: AnyObject | undefined, after: AnyObject, { fieldManager: manager, subresource }: PatchOptions): AnyObject {
+    return manager === undefined ? after : trackedObject(kind, before, after, { manager, subresource, now: timestamp(this.#clock.now()) });
   }
 
   delete<K extends KindName>(kind: K, ref: NamespacedName, preconditions: Preconditions = {}, options: DeleteOptions = {}): Promise<KindMap[K]> {
@@ -305,7 +332,7 @@ function refOf(kind: KindName, object: unknown): NamespacedName {
   return { name, namespace: typeof namespace === "string" && namespace !== "" ? namespace : undefined };
 }
 
-function patchedObject(kind: KindName, before: AnyObject, patch: Patch): unknown {
+function patchedObject(kind: KindName, before: AnyObject, patch: Exclude<Patch, { readonly type: "apply" }>): unknown {
   switch (patch.type) {
     case "merge":
       return mergePatch(before, patch.patch);

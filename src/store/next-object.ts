@@ -1,9 +1,10 @@
+import { jsonEqual } from "../base/json-equal.ts";
 import { qualifiedKind, qualifiedResource, type KindDefinition } from "../api/kind.ts";
 import { isDeleting, type ObjectMeta } from "../api/meta.ts";
 import { kinds, type AnyObject, type KindName } from "../api/registry.ts";
 import { conflict, invalid, StatusError } from "../api/status-error.ts";
 import { objectBytesMax, parseObject, parseStatus, type ParsedMetadata } from "../api/validate.ts";
-import { deepFreeze, jsonBytesAtMost, jsonCopy, jsonEqual } from "./frozen-json.ts";
+import { deepFreeze, jsonBytesAtMost, jsonCopy } from "./frozen-json.ts";
 import type { Preconditions } from "./store.ts";
 
 // What an object becomes by a write: pure, and the same for every store. Each answers `old` itself when nothing changes.
@@ -27,7 +28,8 @@ function writersMetadata(given: ParsedMetadata): Partial<ObjectMeta> {
   return jsonCopy(Object.fromEntries(kept.filter(([, value]) => value !== undefined && Object.keys(value).length > 0)));
 }
 
-function sized<T extends AnyObject>(kind: KindName, object: T): T {
+/** The object, frozen. @throws StatusError RequestEntityTooLarge */
+export function sized<T extends AnyObject>(kind: KindName, object: T): T {
   const bytes = jsonBytesAtMost(object) <= objectBytesMax ? 0 : Buffer.byteLength(JSON.stringify(object));
   if (bytes > objectBytesMax) {
     throw new StatusError("RequestEntityTooLarge", `Cannot store ${kind} "${object.metadata.name}": it is ${bytes} bytes of JSON; the most is ${objectBytesMax}`, { kind, name: object.metadata.name });
@@ -84,7 +86,7 @@ export function updatedObject(kind: KindName, input: object, old: AnyObject, ver
   const specChanged = rest["spec"] !== (old as { readonly spec?: unknown }).spec;
   const { name, generateName, namespace, uid, generation, creationTimestamp, deletionTimestamp } = oldMetadata;
   // A client that leaves managedFields out says nothing about them; an empty list clears them.
-  const managedFields = given.managedFields === undefined ? oldMetadata.managedFields : jsonCopy(given.managedFields);
+  const managedFields = given.managedFields === undefined || jsonEqual(given.managedFields, oldMetadata.managedFields) ? oldMetadata.managedFields : jsonCopy(given.managedFields);
   const metadata: ObjectMeta = {
     name,
     ...(generateName !== undefined && { generateName }),

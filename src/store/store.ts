@@ -54,6 +54,19 @@ export interface Preconditions {
 export interface WriteOptions {
   /** Do everything but store: the answer is what would have been stored. Default false. */
   readonly dryRun?: boolean | undefined;
+  /**
+   * Who writes, for metadata.managedFields: the writer comes to own what it adds or changes, and all others lose that.
+   * Absent: nobody's fields are looked at, and the write costs what it costs without managers. Controllers in process
+   * leave it out; what they write is nobody's, and whoever applies may set it without a conflict. A write over HTTP always
+   * has a manager: the server takes the first word of the client's User-Agent where none is named.
+   */
+  readonly fieldManager?: string | undefined;
+}
+
+export interface PatchOptions extends WriteOptions {
+  readonly subresource?: "status" | undefined;
+  /** Called when an apply made the object, before its promise resolves. */
+  readonly created?: (() => void) | undefined;
 }
 
 export interface DeleteOptions extends WriteOptions {
@@ -67,7 +80,15 @@ export type Patch =
   /** RFC 6902. A failing `test` is Invalid. */
   | { readonly type: "json"; readonly patch: readonly object[] }
   /** Kubernetes' strategic merge patch: for the kinds it shares with us. Of others UnsupportedMediaType. */
-  | { readonly type: "strategic"; readonly patch: unknown };
+  | { readonly type: "strategic"; readonly patch: unknown }
+  /**
+   * Server-side apply: `patch` is all that the manager (`fieldManager`, required) wants of the object, with apiVersion and
+   * kind. It makes the object when there is none; it takes out what the manager applied before, names no more and nobody
+   * else owns. A field that another manager owns and that would change is a Conflict with one cause a field; `force` takes
+   * it. Lists and maps merge as the kind's schema says. uid and resourceVersion in it are preconditions. Applying the same
+   * again makes no version. Source: kubernetes.io, "Server-Side Apply".
+   */
+  | { readonly type: "apply"; readonly patch: object; readonly force?: boolean | undefined };
 
 /**
  * The wished and the true, durable. Everything that reads or writes objects does it through this interface, in process
@@ -78,6 +99,9 @@ export type Patch =
  * - Writes are totally ordered; resourceVersion is that order, goes up by at least one each, and never goes back.
  * - A write that changes nothing resolves with the stored object, and makes no version and no event.
  * - Objects handed out are deeply frozen and may be shared.
+ * - managedFields in what is written are taken as they are, so that fields can be moved between managers; `[]` forgets all
+ *   managers, leaving them out or unreadable keeps them. An object that was made without a manager has none until the first
+ *   apply. More than 10 managers by operation Update become one, the oldest first.
  *
  * Errors: always StatusError. NotFound, AlreadyExists, Conflict (stale resourceVersion, failed precondition), Invalid
  * (with causes), Gone (watch or continue token too old), RequestEntityTooLarge (over 1.5 MB of JSON),
@@ -105,8 +129,11 @@ export interface Store {
   /** Replaces the status and nothing else. Same preconditions as `update`. */
   updateStatus<K extends KindName>(kind: K, object: ObjectInput<KindMap[K]>, options?: WriteOptions): Promise<KindMap[K]>;
 
-  /** Applies the patch to the current object and goes on as `update` (or `updateStatus`). */
-  patch<K extends KindName>(kind: K, ref: NamespacedName, patch: Patch, options?: WriteOptions & { readonly subresource?: "status" | undefined }): Promise<KindMap[K]>;
+  /**
+   * Applies the patch to the current object and goes on as `update` (or `updateStatus`). @throws NotFound, but not where
+   * an apply makes the object (an apply to the status does not)
+   */
+  patch<K extends KindName>(kind: K, ref: NamespacedName, patch: Patch, options?: PatchOptions): Promise<KindMap[K]>;
 
   /**
    * With finalizers: sets deletionTimestamp (once) and raises generation; the object goes with its last finalizer.

@@ -7,6 +7,7 @@ import { silentLogger } from "../../src/base/log.ts";
 import { systemClock, systemRandom } from "../../src/base/system.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import { openFileStore, type FileStore } from "../../src/store/file-store.ts";
+import { createMemoryStore } from "../../src/store/memory-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { service, workspace } from "../conformance/store/fixture.ts";
 import { startEtcd, type Etcd } from "./etcd.ts";
@@ -196,6 +197,27 @@ async function records(): Promise<void> {
   });
 }
 
+/** What it costs to keep who owns which field: CPU only, so the disk is left out. */
+async function managers(): Promise<void> {
+  const store = createMemoryStore({ clock: systemClock, random: systemRandom });
+  const ref = { namespace: "default", name: "w" };
+  const configuration = (i: number) => ({ ...input("w"), spec: { ...input("w").spec, env: { A: String(i) } } });
+  await store.create("Workspace", input("w"));
+  for (let i = 0; i < 3; i++) await store.patch("Workspace", ref, { type: "apply", patch: configuration(0), force: true }, { fieldManager: `m${i}` });
+  const micros = async (write: (i: number) => Promise<unknown>) => {
+    const rounds = 3000;
+    for (let i = 0; i < rounds; i++) await write(i);
+    return `${(((await timed(async () => {
+      for (let i = 0; i < rounds; i++) await write(rounds + i);
+    })) * 1000) / rounds).toFixed(0)} us`;
+  };
+  const patch = (i: number) => ({ type: "merge", patch: { spec: { env: { B: String(i) } } } }) as const;
+  figure("patch of an object with 3 managers, by nobody", await micros((i) => store.patch("Workspace", ref, patch(i))));
+  figure("the same by a named manager", await micros((i) => store.patch("Workspace", ref, patch(i), { fieldManager: "editor" })));
+  figure("apply that changes a field", await micros((i) => store.patch("Workspace", ref, { type: "apply", patch: configuration(i), force: true }, { fieldManager: "m0" })));
+  figure("apply that changes nothing", await micros(() => store.patch("Workspace", ref, { type: "apply", patch: configuration(-1), force: true }, { fieldManager: "m0" })));
+}
+
 async function besideEtcd(): Promise<void> {
   const etcd = await startEtcd(8);
   try {
@@ -205,7 +227,7 @@ async function besideEtcd(): Promise<void> {
   }
 }
 
-const parts = { besideEtcd, byObjects, restart, watchers, records };
+const parts = { managers, besideEtcd, byObjects, restart, watchers, records };
 /** `node store.bench.js restart` runs one part. */
 const chosen = process.argv.slice(2);
 for (const [name, run] of Object.entries(parts)) if (chosen.length === 0 || chosen.includes(name)) await run();

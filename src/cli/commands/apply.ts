@@ -1,5 +1,5 @@
 import { matchesLabels, type LabelSelector } from "../../api/selectors.ts";
-import { applyObject } from "../apply-object.ts";
+import { applyObject, type ApplyOne } from "../apply-object.ts";
 import { inApplyOrder, planApply } from "../apply-plan.ts";
 import { durationArgument } from "../duration-argument.ts";
 import { resourceName } from "../kind-words.ts";
@@ -24,13 +24,22 @@ export interface ApplyOptions {
   /** True: --dry-run without saying how. */
   readonly dryRun?: string | boolean | undefined;
   readonly output?: string | undefined;
+  /** The server merges, and keeps who owns which field. */
+  readonly serverSide?: boolean | undefined;
+  readonly forceConflicts?: boolean | undefined;
+  readonly fieldManager?: string | undefined;
+  readonly showManagedFields?: boolean | undefined;
 }
+
+/** kubectl's default too, so that the two may take turns on an object. */
+const defaultManager = "kubectl";
 
 export async function apply(session: Session, options: ApplyOptions): Promise<void> {
   const labels = selectionOf(undefined, { selector: options.selector }).labels ?? [];
   checkPrune(options, labels);
+  checkServerSide(options);
   const dryRun = dryRunOf(options);
-  const format = await outputFormat(options.output);
+  const format = await outputFormat(options.output, options);
   const timeoutMs = durationArgument(options.timeout ?? "60s");
   const wait = options.wait === true && dryRun === "none";
   const sources = await readSources(options.filename ?? [], { recursive: options.recursive === true, stdin: session.world.stdin });
@@ -42,7 +51,7 @@ export async function apply(session: Session, options: ApplyOptions): Promise<vo
     report(session, format, objects.map((object) => ({ object, outcome: "checked (client dry run)", result: object.raw as unknown as Printable })));
     return;
   }
-  await applyObjects(session, objects, { format, storing: dryRun === "none" });
+  await applyObjects(session, objects, { format, storing: dryRun === "none", applyOne: await applyOneOf(options) });
   if (options.prune === true) {
     const { pruneObjects } = await import("../prune-objects.ts");
     // With -o, stdout is what has been applied and nothing else.
@@ -61,16 +70,34 @@ function checkPrune({ prune, all, selector }: ApplyOptions, labels: LabelSelecto
   if (all !== true && labels.length === 0) throw new CliError("--prune would delete every Service and Workspace that was applied to the manifests' namespaces and is in no manifest any more: say which ones with -l SELECTOR, or that all are meant with --all");
 }
 
+/** @throws CliError */
+function checkServerSide({ serverSide, forceConflicts, fieldManager, prune, dryRun }: ApplyOptions): void {
+  if (serverSide !== true) {
+    if (forceConflicts === true) throw new CliError("--force-conflicts only works with --server-side");
+    if (fieldManager !== undefined) throw new CliError("--field-manager only works with --server-side");
+    return;
+  }
+  if (dryRun === "client") throw new CliError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
+  // What was applied before, --prune knows by the note that client-side apply leaves.
+  if (prune === true) throw new CliError("--prune doesn't work with --server-side: it would not know what was applied before");
+}
+
+async function applyOneOf({ serverSide, forceConflicts, fieldManager }: ApplyOptions): Promise<ApplyOne> {
+  if (serverSide !== true) return applyObject;
+  const { serverSideApply } = await import("../server-side-apply.ts");
+  return serverSideApply({ manager: fieldManager ?? defaultManager, force: forceConflicts === true });
+}
+
 /** Applies checked objects: all of them as a dry run first, so that a refusal leaves nothing half done. */
-export async function applyObjects(session: Session, objects: readonly ManifestObject[], { format = { type: "table", wide: false }, storing = true }: { readonly format?: OutputFormat; readonly storing?: boolean } = {}): Promise<void> {
+export async function applyObjects(session: Session, objects: readonly ManifestObject[], { format = { type: "table", wide: false }, storing = true, applyOne = applyObject }: { readonly format?: OutputFormat; readonly storing?: boolean; readonly applyOne?: ApplyOne } = {}): Promise<void> {
   const store = await session.connect();
-  const planned = await planApply(store, objects, session.signal);
+  const planned = await planApply(store, objects, session.signal, applyOne);
   if (!storing) return report(session, format, planned.map((each) => ({ ...each, outcome: `${each.outcome} (server dry run)` })));
   const applied: Reported[] = [];
   try {
     for (const object of objects) {
       session.signal.throwIfAborted();
-      const done = await applyObject(store, object, false);
+      const done = await applyOne(store, object, false);
       applied.push(done);
       if (format.type === "table") report(session, format, [done]);
     }
@@ -90,10 +117,10 @@ function report({ world, print }: Session, format: OutputFormat, applied: readon
   else if (applied.length > 0) world.stdout.write(format.render(applied.length === 1 ? applied[0]!.result : listOf(applied.map((each) => each.result))));
 }
 
-function dryRunOf({ dryRun, prune }: ApplyOptions): "none" | "client" | "server" {
+function dryRunOf({ dryRun, prune, serverSide }: ApplyOptions): "none" | "client" | "server" {
   if (dryRun === undefined || dryRun === false || dryRun === "none") return "none";
   // What would be pruned, only the server knows.
-  if (dryRun === true) return prune === true ? "server" : "client";
+  if (dryRun === true) return prune === true || serverSide === true ? "server" : "client";
   if (dryRun === "client" && prune === true) throw new CliError("--dry-run=client asks no server, and only the server knows what --prune would delete: use --dry-run=server");
   if (dryRun === "client" || dryRun === "server") return dryRun;
   throw new CliError(`--dry-run is none, client or server, not ${JSON.stringify(dryRun)}`);

@@ -22,6 +22,7 @@ export interface GetOptions extends SelectorOptions {
   /** A JSONPath to order by. Default: the name. */
   readonly sortBy?: string | undefined;
   readonly showLabels?: boolean | undefined;
+  readonly showManagedFields?: boolean | undefined;
 }
 
 export async function get(session: Session, args: readonly string[], options: GetOptions): Promise<void> {
@@ -44,7 +45,7 @@ export async function get(session: Session, args: readonly string[], options: Ge
 /** As `outputFormat`, and `custom-columns=`: a table of objects, which only a list of them makes sense of. */
 async function formatOf(session: Session, options: GetOptions): Promise<OutputFormat> {
   const prefix = "custom-columns=";
-  if (options.output?.startsWith(prefix) !== true) return await outputFormat(options.output);
+  if (options.output?.startsWith(prefix) !== true) return await outputFormat(options.output, options);
   const { parseCustomColumns } = await import("../custom-columns.ts");
   const tableOf = parseCustomColumns(options.output.slice(prefix.length));
   return { type: "object", render: (value) => textOf(session, options, tableOf(value.items ?? [value])) };

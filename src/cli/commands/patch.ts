@@ -14,13 +14,14 @@ export interface PatchOptions {
   readonly subresource?: string | undefined;
   readonly dryRun?: string | boolean | undefined;
   readonly output?: string | undefined;
+  readonly showManagedFields?: boolean | undefined;
 }
 
 /** Changes some fields of objects, as `kubectl patch`. */
 export async function patch(session: Session, args: readonly string[], options: PatchOptions): Promise<void> {
   const { named } = resourceArgs(args);
   if (named.length === 0) throw new CliError("say which object: patch KIND NAME, or KIND/NAME");
-  const format = await outputFormat(options.output);
+  const format = await outputFormat(options.output, options);
   const change = await patchOf(options);
   const dryRun = options.dryRun !== undefined && options.dryRun !== false && options.dryRun !== "none";
   const store = await session.connect();

@@ -28,7 +28,9 @@ export type Capability =
   /** A reader that does not read makes the store's buffer for it grow, with no other buffer between. */
   | "directWatch"
   /** Values that are no JSON text can be handed in: undefined fields, objects used twice. */
-  | "inProcess";
+  | "inProcess"
+  /** A write can be without a manager. */
+  | "unnamedWriters";
 
 export type Skips = Partial<Readonly<Record<Capability, string>>>;
 

@@ -34,5 +34,6 @@ storeConformance(
   {
     directWatch: "the socket and both ends' streams buffer too; test/unit/server-watch and server-listener ask the same",
     inProcess: "a client sends JSON",
+    unnamedWriters: "a client that names no manager is known by its User-Agent",
   },
 );

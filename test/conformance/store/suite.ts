@@ -1,4 +1,5 @@
 import { describe } from "node:test";
+import { applyTests } from "./suite-apply.ts";
 import type { MakeStore, Skips } from "./fixture.ts";
 import { readTests } from "./suite-reads.ts";
 import { removalTests } from "./suite-removal.ts";
@@ -13,6 +14,7 @@ import { writeTests } from "./suite-writes.ts";
 export function storeConformance(name: string, make: MakeStore, skips: Skips = {}): void {
   describe(`Store conformance: ${name}`, () => {
     writeTests(make, skips);
+    applyTests(make, skips);
     removalTests(make);
     readTests(make, skips);
     watchTests(make, skips);

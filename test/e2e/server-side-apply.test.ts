@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import type { CliResult } from "../harness/cli.ts";
+import { kubectlMissing, kubectlOverTcp, type KubectlOverTcp } from "../harness/kubectl-over-tcp.ts";
+import { testServer, type TestServer } from "../unit/server-harness.ts";
+
+const service = (spec: object, labels: object = { app: "x" }) => JSON.stringify({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name: "web", labels }, spec: { workspace: "dev", command: ["run"], dependsOn: [{ name: "db" }], ...spec } });
+const web = "services.vendetta.dev/web";
+const applied: CliResult = { code: 0, stdout: "service.vendetta.dev/web serverside-applied\n", stderr: "" };
+
+describe("stock kubectl and server-side apply", { skip: kubectlMissing() ?? false, timeout: 120_000 }, () => {
+  let server: TestServer;
+  let kubectl: KubectlOverTcp;
+  beforeEach(async () => {
+    server = await testServer();
+    kubectl = await kubectlOverTcp(server.socketPath);
+  });
+  afterEach(async () => {
+    await kubectl.dispose();
+    await server.stop();
+  });
+
+  const apply = (manifest: string, ...args: readonly string[]) => kubectl.run(["apply", "--validate=false", "-f", "-", ...args], { stdin: manifest });
+  const serverSide = (manifest: string, ...args: readonly string[]) => apply(manifest, "--server-side", ...args);
+  const stored = () => server.store.get("Service", { namespace: "default", name: "web" });
+  const owners = async () => ((await stored()).metadata.managedFields ?? []).map((entry) => `${(entry as any).manager} ${(entry as any).operation}`).sort();
+
+  it("applies, again without a change, and shows who owns what only when asked", async () => {
+    assert.deepEqual(await serverSide(service({ port: 80 })), applied);
+    const { resourceVersion } = (await stored()).metadata;
+    assert.deepEqual(await serverSide(service({ port: 80 })), applied);
+    assert.equal((await stored()).metadata.resourceVersion, resourceVersion);
+    const yaml = async (...args: readonly string[]) => (await kubectl.run(["get", web, "-o", "yaml", ...args])).stdout;
+    assert.equal((await yaml()).includes("managedFields"), false);
+    assert.match(await yaml("--show-managed-fields"), /k:\{"name":"db"\}:\n +\.: \{\}\n +f:name: \{\}\n[^]*manager: kubectl\n +operation: Apply/);
+  });
+
+  it("a conflict ends with kubectl's advice; --force-conflicts takes the field", async () => {
+    await serverSide(service({ port: 80 }));
+    const { code, stdout, stderr } = await serverSide(service({ port: 81 }), "--field-manager=other");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /^error: Apply failed with 1 conflict: conflict with "kubectl": \.spec\.port\nPlease review the fields above--they currently have other managers\./);
+    assert.deepEqual(await serverSide(service({ port: 81 }), "--field-manager=other", "--force-conflicts"), applied);
+    assert.equal((await stored()).spec.port, 81);
+    // What both have named stays when one of them lets go.
+    assert.deepEqual(await serverSide(service({}, {})), applied);
+    assert.deepEqual([(await stored()).spec.port, (await stored()).metadata.labels], [81, { app: "x" }]);
+  });
+
+  it("diff --server-side shows what would come, and changes nothing", async () => {
+    await serverSide(service({ port: 80 }));
+    const before = await stored();
+    const { code, stdout } = await kubectl.run(["diff", "--server-side", "-f", "-"], { stdin: service({ port: 81 }) });
+    assert.equal(code, 1);
+    assert.deepEqual(stdout.split("\n").filter((line) => /^[-+] /.test(line)), ["-  generation: 1", "+  generation: 2", "-  port: 80", "+  port: 81"]);
+    assert.equal((await kubectl.run(["diff", "--server-side", "-f", "-"], { stdin: service({ port: 80 }) })).code, 0);
+    assert.deepEqual(await stored(), before);
+  });
+
+  it("label, patch and edit own what they change", async () => {
+    await serverSide(service({ port: 80 }));
+    assert.equal((await kubectl.run(["label", web, "tier=front"])).stdout, "service.vendetta.dev/web labeled\n");
+    assert.equal((await kubectl.run(["patch", web, "--type=json", "-p", '[{"op":"replace","path":"/spec/port","value":82}]'])).stdout, "service.vendetta.dev/web patched\n");
+    const directory = mkdtempSync(join(tmpdir(), "vd-editor-"));
+    const editor = join(directory, "editor");
+    writeFileSync(editor, '#!/bin/sh\nsed -i "s/^  workspace: dev/  workspace: other/" "$1"\n');
+    chmodSync(editor, 0o755);
+    try {
+      assert.equal((await kubectl.run(["edit", web, "--validate=false"], { env: { EDITOR: editor } })).stdout, "service.vendetta.dev/web edited\n");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+    const { spec, metadata } = await stored();
+    assert.deepEqual([spec.port, spec.workspace, metadata.labels], [82, "other", { app: "x", tier: "front" }]);
+    assert.deepEqual(await owners(), ["kubectl Apply", "kubectl-edit Update", "kubectl-label Update", "kubectl-patch Update"]);
+    assert.match((await serverSide(service({ port: 80 }))).stderr, /Apply failed with 2 conflicts: conflicts with "kubectl-edit" using vendetta\.dev\/v1alpha1:\n- \.spec\.workspace\nconflicts with "kubectl-patch" using vendetta\.dev\/v1alpha1:\n- \.spec\.port/);
+  });
+
+  it("goes over from client-side apply, takes fields out afterwards, and goes back", async () => {
+    assert.equal((await apply(service({ port: 80 }))).stdout, "service.vendetta.dev/web created\n");
+    assert.deepEqual(await owners(), ["kubectl-client-side-apply Update"]);
+    assert.deepEqual(await serverSide(service({ port: 81 })), applied);
+    assert.deepEqual(await owners(), ["kubectl Apply", "kubectl-last-applied Apply"]);
+    assert.deepEqual(await serverSide(service({})), applied);
+    assert.equal((await stored()).spec.port, undefined);
+    assert.equal((await apply(service({ port: 83 }))).stdout, "service.vendetta.dev/web configured\n");
+    assert.equal((await stored()).spec.port, 83);
+    assert.equal((await apply(service({}))).stdout, "service.vendetta.dev/web configured\n");
+    assert.equal((await stored()).spec.port, undefined);
+  });
+
+  it("takes turns with the vendetta command line's manager", async () => {
+    await server.store.patch("Service", { namespace: "default", name: "web" }, { type: "apply", patch: { ...JSON.parse(service({ port: 80 })), metadata: { name: "web" } } }, { fieldManager: "kubectl" });
+    assert.deepEqual(await serverSide(service({ port: 81 })), applied);
+    assert.deepEqual([(await stored()).spec.port, await owners()], [81, ["kubectl Apply"]]);
+  });
+});
