@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { StatusCause } from "./status-error.ts";
 import type { StoredObject } from "./meta.ts";
+import type { TableCell } from "./table.ts";
 
 /** A column of `get`, as in a CustomResourceDefinition's additionalPrinterColumns. */
 export interface PrinterColumn {
@@ -11,6 +12,15 @@ export interface PrinterColumn {
   readonly description?: string;
   /** 0 is always shown, 1 with `-o wide` only. Default 0. */
   readonly priority?: 0 | 1;
+}
+
+/** What can be done with objects that are made from others whenever they are asked for. Everything else is MethodNotAllowed. */
+export interface KindView {
+  readonly verbs: readonly ("delete" | "get" | "list" | "watch")[];
+  /** Paths below an object that are answered besides. */
+  readonly subresources: readonly { readonly name: string; readonly kind: string; readonly verbs: readonly ("create" | "get")[] }[];
+  /** Ends the refusal of a write: what to write instead. */
+  readonly insteadOfWriting: string;
 }
 
 /**
@@ -38,10 +48,14 @@ export interface KindDefinition<T extends StoredObject = StoredObject> {
   /** Top-level fields other than apiVersion, kind, metadata, spec, status: core/v1 Event has them. */
   readonly rootSchema?: z.ZodObject;
   readonly printerColumns: readonly PrinterColumn[];
+  /** Cells of all printer columns, for a kind whose columns are more than a field: their jsonPath then only says where they come from. */
+  readonly cellsOf?: (object: T, nowMs: number) => readonly TableCell[];
   /** Paths that field selectors may name, besides metadata.name and metadata.namespace. */
   readonly selectableFields: readonly string[];
   /** Rules over one object that the schema cannot say. Pure. */
   readonly validate?: (object: T, old: T | undefined) => readonly StatusCause[];
+  /** Present: no store holds such objects; they are a view of others. */
+  readonly view?: KindView;
 }
 
 export function apiVersionOf(kind: { readonly group: string; readonly version: string }): string {

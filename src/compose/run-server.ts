@@ -24,6 +24,7 @@ import { createApp } from "../server/app.ts";
 import { listen } from "../server/listener.ts";
 import { createUpgrader } from "../server/upgrade.ts";
 import { openFileStore, type FileStore } from "../store/file-store.ts";
+import { createPodStore } from "../store/pod-store.ts";
 import { StoreHeldError } from "../store/store-open-error.ts";
 import { createForwarder } from "../transports/forwarder.ts";
 import { registerLocalNode } from "./first-node.ts";
@@ -119,7 +120,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
         const health = [{ name: "controllers", live: false, check: () => (ready ? undefined : "starting") }];
         const logs = createServiceLogs({ ...parts, store });
         const upgrade = createUpgrader({ commands: createInstanceCommands({ ...parts, store }), clock, log });
-        const listener = await listen({ upgrade, app: createApp({ store, clock, log, version, health, logs }), socketPath: paths.socketPath, log, clock });
+        const listener = await listen({ upgrade, app: createApp({ store: createPodStore(store, clock), clock, log, version, health, logs }), socketPath: paths.socketPath, log, clock });
         await onListening();
         log.info("listening", { socket: paths.socketPath, cluster });
         isReady();

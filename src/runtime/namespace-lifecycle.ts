@@ -1,7 +1,7 @@
 import { parseKey } from "../base/keys.ts";
 import { isDeleting, type ObjectInput } from "../api/meta.ts";
 import type { Namespace } from "../api/namespace.ts";
-import { kindNames, kinds, type KindName } from "../api/registry.ts";
+import { kinds, storedKindNames, type KindName } from "../api/registry.ts";
 import { isNotFound } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
 import type { Lister } from "./lister.ts";
@@ -11,7 +11,7 @@ const namespaceFinalizer = "vendetta.dev/namespace";
 /** How often a namespace that is going looks whether it is empty. */
 const emptyCheckMs = 500;
 
-const namespacedKinds = kindNames.filter((kind) => kinds[kind].scope === "Namespaced");
+const namespacedKinds = storedKindNames.filter((kind) => kinds[kind].scope === "Namespaced");
 
 /** Keeps a Namespace's phase, and empties one that is deleted before it goes. */
 export function createNamespaceReconciler({ store, namespaces }: { readonly store: Pick<Store, "list" | "delete" | "update" | "updateStatus">; readonly namespaces: Lister<"Namespace"> }): Reconciler {

@@ -2,7 +2,7 @@ import { sleep, type Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { isDeleting, type OwnerReference, type StoredObject } from "../api/meta.ts";
-import { kindFor, kindNames, kinds } from "../api/registry.ts";
+import { isStored, kindFor, kinds, storedKindNames } from "../api/registry.ts";
 import { isNotFound } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
 import type { Runnable } from "./runnable.ts";
@@ -29,8 +29,8 @@ export function createOwnerGarbage({ store, informers, clock, log }: OwnerGarbag
 
   const isGone = async (owner: OwnerReference, namespace: string | undefined): Promise<boolean> => {
     const kind = kindFor(owner.apiVersion, owner.kind);
-    // What we do not know we cannot call gone (INV-5).
-    if (kind === undefined) return false;
+    // What we do not know, or do not keep, we cannot call gone (INV-5).
+    if (kind === undefined || !isStored(kind)) return false;
     try {
       const found = await store.get(kind, { namespace: kinds[kind].scope === "Cluster" ? undefined : namespace, name: owner.name });
       return found.metadata.uid !== owner.uid;
@@ -48,7 +48,7 @@ export function createOwnerGarbage({ store, informers, clock, log }: OwnerGarbag
   };
 
   const sweep = async () => {
-    for (const kind of kindNames) {
+    for (const kind of storedKindNames) {
       for (const object of (await store.list(kind)).items) {
         if (!(await orphaned(object))) continue;
         log.info("deleting an object whose owners are gone", { kind, name: object.metadata.name, namespace: object.metadata.namespace });

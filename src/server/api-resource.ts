@@ -32,17 +32,19 @@ export interface ApiResource extends ResponseKind {
 
 const storedVerbs: readonly Verb[] = ["create", "delete", "get", "list", "patch", "update", "watch"];
 
-/** What discovery tells of a stored kind. */
+/** What discovery tells of a kind. */
 export function resourceOf(kind: KindDefinition<never>): ApiResource {
-  const responseKind = { group: kind.group, version: kind.version, kind: kind.kind };
+  const { group, version, view } = kind;
+  const responseKind = { group, version, kind: kind.kind };
+  const status: readonly ApiSubresource[] = kind.statusSchema === undefined ? [] : [{ name: "status", responseKind, verbs: ["get", "patch", "update"] }];
   return {
     ...responseKind,
     plural: kind.plural,
     singular: kind.singular,
     scope: kind.scope,
-    verbs: storedVerbs,
+    verbs: view?.verbs ?? storedVerbs,
     shortNames: kind.shortNames,
     categories: kind.categories,
-    subresources: kind.statusSchema === undefined ? [] : [{ name: "status", responseKind, verbs: ["get", "patch", "update"] }],
+    subresources: view?.subresources.map((each) => ({ name: each.name, responseKind: { group, version, kind: each.kind }, verbs: each.verbs })) ?? status,
   };
 }

@@ -25,8 +25,8 @@ export function unknownPath(): StatusError {
   return new StatusError("NotFound", "the server could not find the requested resource");
 }
 
-export function methodNotAllowed(method: string): StatusError {
-  return new StatusError("MethodNotAllowed", `the server does not allow this method on the requested resource: ${method}`);
+export function methodNotAllowed(method: string, instead?: string): StatusError {
+  return new StatusError("MethodNotAllowed", `the server does not allow this method on the requested resource: ${method}${instead === undefined ? "" : `; ${instead}`}`);
 }
 
 /** RFC 7234 `Warning` headers, code 299 as Kubernetes sends them. Each text is cut to what fits a header. */

@@ -31,6 +31,8 @@ function createPrinter(kind: KindDefinition<never>): Printer {
   const paths = kind.printerColumns.map((column) => ({ column, path: parseJsonPath(column.jsonPath) }));
   const name: TableColumn = { name: "Name", type: "string", format: "name", description: "Name of the object, unique among its kind in its namespace.", priority: 0 };
   const columns = kind.printerColumns.map((column) => ({ name: column.name, type: column.type, format: "", description: column.description ?? `Value of ${column.jsonPath}.`, priority: column.priority ?? 0 }));
+  const { cellsOf } = kind as unknown as KindDefinition;
+  if (cellsOf !== undefined) return { columns: [name, ...columns], cellsOf: (object, nowMs) => [object.metadata.name, ...cellsOf(object, nowMs)] };
   return {
     columns: [name, ...columns],
     cellsOf: (object, nowMs) => [object.metadata.name, ...paths.map(({ column, path }) => cell(column, path, object, nowMs))],
