@@ -18,7 +18,7 @@ export function containerStatusOf(service: Service, instance: InstanceState): Co
   const { status = {} } = service;
   const state = stateOf(service, instance);
   const completed = status.phase === "Completed";
-  const last = state.terminated === undefined && status.lastExit !== undefined ? { terminated: terminatedOf(status.lastExit, undefined) } : {};
+  const last = state.terminated === undefined && status.lastExit !== undefined ? { terminated: terminatedOf(status.lastExit, state.waiting === undefined ? undefined : status) } : {};
   return {
     name: service.metadata.name,
     state,

@@ -31,6 +31,7 @@ import { registerLocalNode } from "./first-node.ts";
 import { createLocalMachines } from "./local-machines.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { createInstanceCommands } from "./instance-commands.ts";
+import { createInstanceDial } from "./instance-dial.ts";
 import { createServiceLogs } from "./service-logs.ts";
 
 export interface ServerOptions {
@@ -119,8 +120,9 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
       async run(stop, isReady) {
         const health = [{ name: "controllers", live: false, check: () => (ready ? undefined : "starting") }];
         const logs = createServiceLogs({ ...parts, store });
-        const upgrade = createUpgrader({ commands: createInstanceCommands({ ...parts, store }), clock, log });
-        const listener = await listen({ upgrade, app: createApp({ store: createPodStore(store, clock), clock, log, version, health, logs }), socketPath: paths.socketPath, log, clock });
+        const seen = createPodStore(store, clock);
+        const upgrade = createUpgrader({ store: seen, logs, commands: createInstanceCommands({ ...parts, store }), dial: createInstanceDial(parts), clock, log });
+        const listener = await listen({ upgrade, app: createApp({ store: seen, clock, log, version, health, logs }), socketPath: paths.socketPath, log, clock });
         await onListening();
         log.info("listening", { socket: paths.socketPath, cluster });
         isReady();

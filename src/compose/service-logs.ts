@@ -15,7 +15,8 @@ export function createServiceLogs(parts: ServiceLogsParts): ServiceLogs {
     const service = await parts.store.get("Service", ref);
     const { provider, instance } = await runningInstance(parts, { namespace: ref.namespace, name: service.spec.workspace }, `Cannot read the log of service "${ref.name}"`, signal);
     const stream = await parts.supervisors.of(provider, instance).logs(service.metadata.uid, { follow, previous, tailLines, signal });
-    stream.stdin.end();
+    // Its end ends the following.
+    if (!follow) stream.stdin.end();
     stream.stderr.resume();
     const out: Readable = stream.stdout;
     out.once("close", () => stream.kill("SIGKILL"));

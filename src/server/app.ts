@@ -8,10 +8,11 @@ import { resourceOf } from "./api-resource.ts";
 import type { AppEnv, RequestContext } from "./app-env.ts";
 import { addDiscovery } from "./discovery.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
+import { addPodLog } from "./pod-log.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
-import { addCommandPaths } from "./upgrade.ts";
+import { addUpgradePaths } from "./upgrade.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
 
 /** An answer is begun within this time; what streams after it has its own end. */
@@ -43,8 +44,9 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
   });
   addHealth(app, health);
   addDiscovery(app, version, kindNames.map((name) => resourceOf(kinds[name])));
-  addCommandPaths(app);
+  addUpgradePaths(app);
   addServiceLog(app, { store, clock, logs });
+  addPodLog(app, { store, clock, logs });
   addResources(app, { store, clock, log });
   return async (request, context = {}) => await app.fetch(request, context);
 }

@@ -1,10 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Pod } from "../api/pod.ts";
-import { podUid, workspaceUid } from "../api/pod-view.ts";
+import { workspaceUid } from "../api/pod-view.ts";
 import { podKind } from "../api/pod-kind.ts";
 import type { KindMap, KindName } from "../api/registry.ts";
-import type { FieldSelector } from "../api/selectors.ts";
 import { conflict, StatusError } from "../api/status-error.ts";
 import type { CommitSource } from "./commit.ts";
 import { PodView } from "./pod-view.ts";
@@ -44,21 +43,15 @@ async function deletePod(base: Store, view: PodView, ref: NamespacedName, precon
   return { ...pod, metadata: { ...pod.metadata, resourceVersion: now, generation, ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) } };
 }
 
-/** Whoever asks for the events of a Pod gets those of its Workspace: nothing else happens to a Pod. */
+/** Whoever asks for the events of a Pod, by its uid or its kind, gets those of its Workspace: nothing else happens to a Pod. */
 function podEvents<S extends Selection>(kind: KindName, options: S): S {
-  const isPod = (fields: FieldSelector) => fields.some((each) => each.path === "involvedObject.kind" && each.equal && each.value === "Pod");
-  if (kind !== "Event" || options.fields === undefined || !isPod(options.fields)) return options;
+  if (kind !== "Event" || options.fields === undefined) return options;
+  const pod = options.fields.some((each) => each.path === "involvedObject.kind" && each.equal && each.value === "Pod");
   const fields = options.fields.map((each) => {
-    switch (each.path) {
-      case "involvedObject.kind":
-        return { ...each, value: "Workspace" };
-      case "involvedObject.uid":
-        return podUid(workspaceUid(each.value)) === each.value ? { ...each, value: workspaceUid(each.value) } : each;
-      case "involvedObject.apiVersion":
-        return { ...each, value: "vendetta.dev/v1alpha1" };
-      default:
-        return each;
-    }
+    if (each.path === "involvedObject.uid" && each.equal) return { ...each, value: workspaceUid(each.value) };
+    if (!pod) return each;
+    if (each.path === "involvedObject.kind") return { ...each, value: "Workspace" };
+    return each.path === "involvedObject.apiVersion" ? { ...each, value: "vendetta.dev/v1alpha1" } : each;
   });
   return { ...options, fields };
 }

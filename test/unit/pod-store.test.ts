@@ -101,8 +101,13 @@ describe("Pods beside what a store keeps", () => {
     await base.create("Event", event("mine", { kind: "Workspace", name: "dev", namespace: "default", uid: metadata.uid }));
     await base.create("Event", event("another", { kind: "Service", name: "dev", namespace: "default", uid: "x" }));
     const field = (path: string, value: string) => ({ path: `involvedObject.${path}`, equal: true, value });
-    const { items } = await store.list("Event", { namespace: "default", fields: [field("kind", "Pod"), field("name", "dev"), field("uid", podUid(metadata.uid))] });
-    assert.deepEqual(items.map((each) => each.metadata.name), ["mine"]);
+    const uid = field("uid", podUid(metadata.uid));
+    // As kubectl events --for, and as kubectl describe, whose Pods have forgotten their kind.
+    for (const fields of [[field("kind", "Pod"), field("name", "dev")], [field("kind", "Pod"), field("name", "dev"), uid], [field("name", "dev"), uid]]) {
+      const { items } = await store.list("Event", { namespace: "default", fields });
+      assert.deepEqual(items.map((each) => each.metadata.name), ["mine"]);
+    }
+    assert.equal((await store.list("Event", { namespace: "default", fields: [field("kind", "Service")] })).items.length, 1);
   });
 });
 

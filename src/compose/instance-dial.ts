@@ -1,0 +1,10 @@
+import type { Dial } from "../server/port-forward.ts";
+import { runningInstance, type RunningInstanceParts } from "./running-instance.ts";
+
+/** Connects to ports inside instances, wherever they run. */
+export function createInstanceDial(parts: RunningInstanceParts): Dial {
+  return async (workspace, port, signal) => {
+    const { provider, instance } = await runningInstance(parts, workspace, `Cannot reach port ${port}`, signal);
+    return await provider.dial(instance.id, port, signal);
+  };
+}
