@@ -1,3 +1,4 @@
+import { ProviderError } from "../providers/provider.ts";
 import type { Dial } from "../server/port-forward.ts";
 import { runningInstance, type RunningInstanceParts } from "./running-instance.ts";
 
@@ -5,6 +6,11 @@ import { runningInstance, type RunningInstanceParts } from "./running-instance.t
 export function createInstanceDial(parts: RunningInstanceParts): Dial {
   return async (workspace, port, signal) => {
     const { provider, instance } = await runningInstance(parts, workspace, `Cannot reach port ${port}`, signal);
-    return await provider.dial(instance.id, port, signal);
+    try {
+      return await provider.dial(instance.id, port, signal);
+    } catch (error) {
+      if (error instanceof ProviderError && error.reason === "ConnectionRefused") return "refused";
+      throw error;
+    }
   };
 }

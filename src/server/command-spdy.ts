@@ -42,14 +42,15 @@ export async function serveSpdyCommand(transport: Duplex, command: RunningComman
   });
   const onStop = () => session.close();
   stopping.addEventListener("abort", onStop, { once: true });
-  using openBound = timeoutSignal(clock, openMsMax, "opening the streams");
-  openBound.signal.addEventListener("abort", () => {
-    if (streams.size < expected.size) session.close();
-  }, { once: true });
 
   // Read from the first moment: what a command that has ended said is dropped when nobody does.
   const output = { stdout: command.stdout.pipe(new PassThrough()), stderr: command.stderr.pipe(new PassThrough()) };
   const gone = session.run();
+  {
+    using bound = timeoutSignal(clock, openMsMax, "opening the streams");
+    bound.signal.addEventListener("abort", () => transport.destroy(), { once: true });
+    await Promise.race([opened, gone]);
+  }
   const told = opened.then(() => carry(streams, command, output));
   await Promise.race([gone, told.then(() => hangUp(session, transport, clock, gone))]);
   await gone;

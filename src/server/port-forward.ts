@@ -7,8 +7,8 @@ import type { Pod } from "../api/pod.ts";
 import { resetStatus } from "./spdy/frames.ts";
 import { SpdySession, type SpdyStream } from "./spdy/session.ts";
 
-/** Connects to a TCP port inside a Workspace's instance. Handed in by the composition root. @throws Error saying why not */
-export type Dial = (workspace: NamespacedName, port: number, signal: AbortSignal) => Promise<Duplex>;
+/** Connects to a TCP port inside a Workspace's instance. Handed in by the composition root. @throws Error saying why the instance cannot be reached at all */
+export type Dial = (workspace: NamespacedName, port: number, signal: AbortSignal) => Promise<Duplex | "refused">;
 
 /** Both streams of a connection are opened within this time; as kubelet. */
 const pairMsMax = 30_000;
@@ -33,7 +33,10 @@ interface Pair extends Disposable {
 
 /**
  * Carries connections to ports of a Pod until the caller goes: for each it opens a stream "error" and a stream "data" with
- * the same requestid. Each direction ends apart. A connection that finds nobody is told of on its error stream. Never rejects.
+ * the same requestid. Each direction ends apart. Never rejects.
+ *
+ * What is said on an error stream makes kubectl (1.23 and later) end the whole forward. So it is said when the instance
+ * cannot be reached; a port on which nothing listens, which may only be between two starts, just has its connection cut.
  * Source: k8s.io/kubelet/pkg/cri/streaming/portforward.
  */
 export async function servePortForward(transport: Duplex, { pod, dial, clock, log, stopping }: PortForwardOptions): Promise<void> {
@@ -74,7 +77,7 @@ export async function servePortForward(transport: Duplex, { pod, dial, clock, lo
 
   const carry = async (near: SpdyStream, error: SpdyStream, port: number): Promise<void> => {
     error.resume();
-    let far: Duplex;
+    let far: Duplex | "refused";
     try {
       using bound = timeoutSignal(clock, dialMsMax, `dialing port ${port}`, ending.signal);
       far = await dial(pod.metadata, port, bound.signal);
@@ -84,9 +87,10 @@ export async function servePortForward(transport: Duplex, { pod, dial, clock, lo
       near.reset(resetStatus.cancel);
       return;
     }
-    join(near, far);
     // An error stream that ends without a word says that all went well.
     near.once("close", () => error.end());
+    if (far === "refused") return near.reset(resetStatus.cancel);
+    join(near, far);
   };
 
   const onStop = () => {
