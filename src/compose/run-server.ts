@@ -32,6 +32,7 @@ import { createLocalMachines } from "./local-machines.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { createInstanceCommands } from "./instance-commands.ts";
 import { createInstanceDial } from "./instance-dial.ts";
+import { createInstanceUsage } from "./instance-usage.ts";
 import { createServiceLogs } from "./service-logs.ts";
 
 export interface ServerOptions {
@@ -122,7 +123,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
         const logs = createServiceLogs({ ...parts, store });
         const seen = createPodStore(store, clock);
         const upgrade = createUpgrader({ store: seen, logs, commands: createInstanceCommands({ ...parts, store }), dial: createInstanceDial(parts), clock, log });
-        const listener = await listen({ upgrade, app: createApp({ store: seen, clock, log, version, health, logs }), socketPath: paths.socketPath, log, clock });
+        const listener = await listen({ upgrade, app: createApp({ store: seen, clock, log, version, health, logs, usage: createInstanceUsage({ ...parts, log }) }), socketPath: paths.socketPath, log, clock });
         await onListening();
         log.info("listening", { socket: paths.socketPath, cluster });
         isReady();

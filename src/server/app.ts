@@ -8,11 +8,13 @@ import { resourceOf } from "./api-resource.ts";
 import type { AppEnv, RequestContext } from "./app-env.ts";
 import { addDiscovery } from "./discovery.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
+import { addMetrics, metricsResources } from "./metrics-api.ts";
 import { addPodLog } from "./pod-log.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
 import { addUpgradePaths } from "./upgrade.ts";
+import type { UsageSource } from "./usage.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
 
 /** An answer is begun within this time; what streams after it has its own end. */
@@ -30,11 +32,13 @@ export interface AppOptions {
   readonly health?: readonly HealthCheck[] | undefined;
   /** Absent: the log paths answer 404. */
   readonly logs?: ServiceLogs | undefined;
+  /** Absent: the paths of metrics.k8s.io answer 404, and discovery does not tell of them. */
+  readonly usage?: UsageSource | undefined;
   /** Host names it answers for, lower case, without port. */
   readonly hosts?: readonly string[] | undefined;
 }
 
-export function createApp({ store, clock, log, version, health = [], logs, hosts = defaultHosts }: AppOptions): App {
+export function createApp({ store, clock, log, version, health = [], logs, usage, hosts = defaultHosts }: AppOptions): App {
   const app = new Hono<AppEnv>();
   app.onError((error) => statusResponse(error, log));
   app.notFound(() => statusResponse(unknownPath(), log));
@@ -43,10 +47,11 @@ export function createApp({ store, clock, log, version, health = [], logs, hosts
     await within(clock, answerMsMax, next());
   });
   addHealth(app, health);
-  addDiscovery(app, version, kindNames.map((name) => resourceOf(kinds[name])));
+  addDiscovery(app, version, [...kindNames.map((name) => resourceOf(kinds[name])), ...(usage === undefined ? [] : metricsResources)]);
   addUpgradePaths(app);
   addServiceLog(app, { store, clock, logs });
   addPodLog(app, { store, clock, logs });
+  addMetrics(app, { store, usage });
   addResources(app, { store, clock, log });
   return async (request, context = {}) => await app.fetch(request, context);
 }

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { echoThrough } from "../harness/echo-client.ts";
 import { eventually } from "../harness/eventually.ts";
 import { createTestKubectl, kubectlUnavailable, type TestKubectl } from "../harness/kubectl.ts";
+import { nodeMounts } from "../harness/node-mounts.ts";
 import { freePort } from "../harness/ports.ts";
 import { writeManifests } from "./stack.ts";
 
@@ -22,12 +23,6 @@ const wires = [
 
 /** An echo with a backlog for many connections at once, which busybox has none of. */
 const echoScript = "require('net').createServer({ allowHalfOpen: true }, (c) => c.on('error', () => {}).pipe(c)).listen(process.env.PORT, '0.0.0.0')";
-
-/** What Node.js of this machine needs to run inside a container. */
-function nodeMounts(): object[] {
-  const home = dirname(dirname(process.execPath));
-  return [...new Set(["/usr", "/lib", "/lib64", home])].filter((path) => existsSync(path)).map((path) => ({ path, hostPath: path, readOnly: true }));
-}
 
 for (const provider of ["docker", "host"] as const) {
   const lacking = kubectlUnavailable() ?? (provider === "docker" ? dockerUnavailable() : undefined);
@@ -144,6 +139,12 @@ for (const provider of ["docker", "host"] as const) {
       await kubectl.ok("cp", folder, "dev:there", "-c", "workspace");
       await kubectl.ok("cp", "dev:there/deep/data", join(cli.home, "back"), "-c", "workspace");
       assert.ok(readFileSync(join(cli.home, "back")).equals(readFileSync(join(folder, "deep", "data"))));
+    });
+    it("top tells what pods and nodes use", async () => {
+      assert.match(await kubectl.ok("top", "pods"), /^NAME +CPU\(cores\) +MEMORY\(bytes\) *\ndev +\d+m +\d+Mi *\n$/);
+      assert.match(await kubectl.ok("top", "nodes"), /CPU\(%\)[^]*\n\S+ +\d+m +\d+% +\d+Mi +\d+%/);
+      // Both kinds have the plural; the bare word means ours.
+      assert.match(await kubectl.ok("get", "nodes"), /PROVIDERS/);
     });
     it("writes are refused, saying what to write", async () => {
       const { code, stderr } = await kubectl.run(["label", "pod", "dev", "a=b"]);

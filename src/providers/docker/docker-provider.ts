@@ -9,6 +9,7 @@ import { instanceFromInspect, instanceFromList, ownerOf } from "./container-inst
 import { callEngine, createDockerClient, statusOf } from "./docker-client.ts";
 import { containerEvents } from "./docker-events.ts";
 import { execInContainer } from "./docker-exec.ts";
+import { usageFromStats } from "./docker-usage.ts";
 import { pullImage } from "./docker-pull.ts";
 
 export interface DockerProviderParts {
@@ -65,6 +66,12 @@ export function createDockerProvider({ transport, clock, socketPath }: DockerPro
         const refused = codeOf(error.cause) === "ECONNREFUSED";
         throw new ProviderError(refused ? "ConnectionRefused" : "Unreachable", refused ? `nothing listens on port ${port} (or only on 127.0.0.1 inside)` : messageOf(error), true, { cause: error });
       }
+    },
+    async usage(id, signal) {
+      // Otherwise the engine takes a second to count twice.
+      const options = { stream: false as const, "one-shot": true, abortSignal: signal };
+      const stats = await absentAs(undefined, () => call(signal, () => docker.getContainer(id).stats(options)));
+      return stats === undefined ? undefined : usageFromStats(stats);
     },
     events: (cluster, signal) => containerEvents(docker, socketPath, cluster, signal),
   };
