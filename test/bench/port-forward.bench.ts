@@ -16,7 +16,7 @@ import { nodeMounts } from "../harness/node-mounts.ts";
 import { figure, percentile, ratio, timed } from "./figures.ts";
 
 const bytes = 1024 ** 3;
-const rounds = 3;
+const rounds = 2;
 const echoScript = "require('net').createServer({ allowHalfOpen: true }, (c) => c.on('error', () => {}).pipe(c)).listen(process.env.PORT, '0.0.0.0')";
 
 const rate = (took: number) => `${((2 * bytes) / 1e6 / (took / 1000)).toFixed(0)} MB/s, both ways together`;
