@@ -1,5 +1,5 @@
 import type { ContainerStatus, Pod } from "../api/pod.ts";
-import { containerTarget, type ContainerTarget } from "../api/pod-view.ts";
+import { containerTarget, type ContainerTarget } from "../api/pod-of.ts";
 import { StatusError } from "../api/status-error.ts";
 
 /** The container a request is about. */

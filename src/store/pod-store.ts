@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Pod } from "../api/pod.ts";
-import { workspaceUid } from "../api/pod-view.ts";
+import { workspaceUid } from "../api/pod-of.ts";
 import { podKind } from "../api/pod-kind.ts";
 import type { KindMap, KindName } from "../api/registry.ts";
 import { conflict, StatusError } from "../api/status-error.ts";

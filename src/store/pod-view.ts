@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Pod } from "../api/pod.ts";
-import { podOf } from "../api/pod-view.ts";
+import { podOf } from "../api/pod-of.ts";
 import { notFound, StatusError } from "../api/status-error.ts";
 import type { Commit, CommitSource } from "./commit.ts";
 import { deepFreeze, jsonEqual } from "./frozen-json.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { seededRandom } from "../../src/base/random.ts";
 import { systemClock } from "../../src/base/system.ts";
 import type { Pod } from "../../src/api/pod.ts";
-import { podOf } from "../../src/api/pod-view.ts";
+import { podOf } from "../../src/api/pod-of.ts";
 import { createMemoryStore } from "../../src/store/memory-store.ts";
 import { createPodStore } from "../../src/store/pod-store.ts";
 import { service, workspace } from "../conformance/store/fixture.ts";
@@ -58,7 +58,7 @@ describe("the view of Pods", () => {
       for (;;) {
         const next: IteratorResult<Told> | undefined = await Promise.race([followed.events.next(), new Promise<undefined>((resolve) => setImmediate(resolve, undefined))]);
         if (next === undefined || next.done === true) break;
-        const { type, object } = next.value;
+        const { type, object }: Told = next.value;
         assert.ok(object !== undefined && Number(object.metadata.resourceVersion) >= version);
         version = Number(object.metadata.resourceVersion);
         assert.equal(followed.seen.has(object.metadata.name), type !== "ADDED");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { seededRandom } from "../../src/base/random.ts";
 import { systemClock } from "../../src/base/system.ts";
-import { podUid } from "../../src/api/pod-view.ts";
+import { podUid } from "../../src/api/pod-of.ts";
 import { createMemoryStore } from "../../src/store/memory-store.ts";
 import { createPodStore } from "../../src/store/pod-store.ts";
 import { service, status, take, told, workspace } from "../conformance/store/fixture.ts";

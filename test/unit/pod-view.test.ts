@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { podCells } from "../../src/api/pod-cells.ts";
 import { podKind } from "../../src/api/pod-kind.ts";
 import type { Pod } from "../../src/api/pod.ts";
-import { containerTarget, podOf, podUid, workspaceUid } from "../../src/api/pod-view.ts";
+import { containerTarget, podOf, podUid, workspaceUid } from "../../src/api/pod-of.ts";
 import type { Service } from "../../src/api/service.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import { storedObject } from "../harness/objects.ts";
