@@ -14,6 +14,15 @@ export interface PrinterColumn {
   readonly priority?: 0 | 1;
 }
 
+/** What can be done with objects that are made from others whenever they are asked for. Everything else is MethodNotAllowed. */
+export interface KindView {
+  readonly verbs: readonly ("delete" | "get" | "list" | "watch")[];
+  /** Paths below an object that are answered besides. */
+  readonly subresources: readonly { readonly name: string; readonly kind: string; readonly verbs: readonly ("create" | "get")[] }[];
+  /** Ends the refusal of a write: what to write instead. */
+  readonly insteadOfWriting: string;
+}
+
 /**
  * Everything there is to know of a kind, in one record: the store, the server, the CLI's tables, the CRDs and the
  * controllers' types are all derived from it.
@@ -47,6 +56,8 @@ export interface KindDefinition<T extends StoredObject = StoredObject> {
   readonly selectableFields: readonly string[];
   /** Rules over one object that the schema cannot say. Pure. */
   readonly validate?: (object: T, old: T | undefined) => readonly StatusCause[];
+  /** Present: no store holds such objects; they are a view of others. */
+  readonly view?: KindView;
 }
 
 /** `workspaces.vendetta.dev`, `namespaces`: what Kubernetes calls a resource in its messages. */

@@ -21,6 +21,7 @@ export const kindPaths: { readonly [K in KindName]: KindPath } = {
   Workspace: { group: "vendetta.dev", version: "v1alpha1", plural: "workspaces", namespaced: true },
   Service: { group: "vendetta.dev", version: "v1alpha1", plural: "services", namespaced: true },
   Lease: { group: "coordination.k8s.io", version: "v1", plural: "leases", namespaced: true },
+  Pod: { group: "", version: "v1", plural: "pods", namespaced: true },
 };
 
 /** `/api/v1` or `/apis/<group>/<version>`. */

@@ -3,6 +3,8 @@ import type { KindDefinition } from "./kind.ts";
 import { leaseKind, type Lease } from "./lease.ts";
 import { namespaceKind, type Namespace } from "./namespace.ts";
 import { nodeKind, type Node } from "./node.ts";
+import { podKind } from "./pod-kind.ts";
+import type { Pod } from "./pod.ts";
 import { serviceKind, type Service } from "./service.ts";
 import { workspaceKind, type Workspace } from "./workspace.ts";
 
@@ -14,6 +16,7 @@ export interface KindMap {
   readonly Workspace: Workspace;
   readonly Service: Service;
   readonly Lease: Lease;
+  readonly Pod: Pod;
 }
 export type KindName = keyof KindMap;
 export type AnyObject = KindMap[KindName];
@@ -25,9 +28,16 @@ export const kinds: { readonly [K in KindName]: KindDefinition<KindMap[K]> } = {
   Workspace: workspaceKind,
   Service: serviceKind,
   Lease: leaseKind,
+  Pod: podKind,
 };
 
 export const kindNames = Object.keys(kinds) as readonly KindName[];
+/** Kinds whose objects are written and kept; the others are views of these. */
+export const storedKindNames = kindNames.filter(isStored);
+
+export function isStored(name: KindName): boolean {
+  return (kinds[name] as KindDefinition<never>).view === undefined;
+}
 
 export function isKindName(name: string): name is KindName {
   return Object.hasOwn(kinds, name);

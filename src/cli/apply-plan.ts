@@ -8,7 +8,8 @@ import { ManifestError, type ManifestObject } from "./manifests.ts";
 import type { Printable } from "./output.ts";
 
 // Services come before their Workspace: its container is then made with their ports published, which cannot be done later.
-const order: { readonly [K in KindName]: number } = { Namespace: 0, Node: 1, Service: 2, Workspace: 3, Lease: 4, Event: 5 };
+// (A manifest of a Pod is refused before.)
+const order: { readonly [K in KindName]: number } = { Namespace: 0, Node: 1, Service: 2, Workspace: 3, Pod: 3, Lease: 4, Event: 5 };
 const aboutTheObject: ReadonlySet<StatusReason> = new Set<StatusReason>(["Invalid", "NotFound", "BadRequest", "Forbidden"]);
 
 /** The objects in the order they are applied in; within a kind as they were given. */

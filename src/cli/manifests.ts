@@ -3,7 +3,7 @@ import { isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments, type Do
 import { messageOf } from "../base/errors.ts";
 import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
 import { closestWord } from "../api/closest-word.ts";
-import { kindFor, kindNames, kinds, type AnyObject, type KindName } from "../api/registry.ts";
+import { kindFor, kinds, storedKindNames, type AnyObject, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import { objectBytesMax, parseObject } from "../api/validate.ts";
 import type { ManifestSource } from "./manifest-sources.ts";
@@ -152,13 +152,13 @@ function readObject({ value, placeOf }: RawObject, { directory }: ManifestSource
 function kindOf(value: Fields, placeOf: (field: string) => string, problems: string[]): KindName | undefined {
   const { apiVersion, kind } = value;
   if (typeof kind !== "string" || kind === "") {
-    problems.push(`${placeOf("")}: kind is missing; it is one of ${kindNames.join(", ")}`);
+    problems.push(`${placeOf("")}: kind is missing; it is one of ${storedKindNames.join(", ")}`);
     return undefined;
   }
-  const known = kindNames.find((each) => each === kind);
+  const known = storedKindNames.find((each) => each === kind);
   if (known === undefined) {
-    const meant = closestWord(kind, kindNames);
-    problems.push(`${placeOf("kind")}: unknown kind "${kind}"${meant === undefined ? `; it is one of ${kindNames.join(", ")}` : `; did you mean ${meant}?`}`);
+    const meant = closestWord(kind, storedKindNames);
+    problems.push(`${placeOf("kind")}: unknown kind "${kind}"${meant === undefined ? `; it is one of ${storedKindNames.join(", ")}` : `; did you mean ${meant}?`}`);
     return undefined;
   }
   const expected = apiVersionOf(kinds[known] as KindDefinition<never>);

@@ -25,6 +25,7 @@ import { createApp } from "../server/app.ts";
 import { listen } from "../server/listener.ts";
 import { createUpgrader } from "../server/upgrade.ts";
 import { openFileStore, type FileStore } from "../store/file-store.ts";
+import { createPodStore } from "../store/pod-store.ts";
 import { StoreHeldError } from "../store/store-open-error.ts";
 import { createForwarder } from "../transports/forwarder.ts";
 import { registerLocalNode } from "./first-node.ts";
@@ -33,6 +34,8 @@ import { createPinoLogger } from "./pino-logger.ts";
 import { createRegistry, createRuntimeMetrics } from "./prometheus-metrics.ts";
 import { openNetworkEdge } from "./network-edge.ts";
 import { createInstanceCommands } from "./instance-commands.ts";
+import { createInstanceDial } from "./instance-dial.ts";
+import { createInstanceUsage } from "./instance-usage.ts";
 import { createServiceLogs } from "./service-logs.ts";
 
 export interface ServerOptions {
@@ -123,8 +126,9 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
       async run(stop, isReady) {
         const health = [{ name: "controllers", live: false, check: () => (ready ? undefined : "starting") }];
         const logs = createServiceLogs({ ...parts, store });
-        const upgrade = createUpgrader({ commands: createInstanceCommands({ ...parts, store }), clock, log });
-        const app = createApp({ store, clock, log, version, health, logs, metrics: registry, rotate: (wish) => network.rotate(wish) });
+        const seen = createPodStore(store, clock);
+        const upgrade = createUpgrader({ store: seen, logs, commands: createInstanceCommands({ ...parts, store }), dial: createInstanceDial(parts), clock, log });
+        const app = createApp({ store: seen, clock, log, version, health, logs, usage: createInstanceUsage({ ...parts, log }), metrics: registry, rotate: (wish) => network.rotate(wish) });
         const network = await openNetworkEdge({ paths, port: env["VENDETTA_PORT"], app, upgrade, log, clock });
         try {
           const listener = await listen({ upgrade, app, socketPath: paths.socketPath, log, clock });

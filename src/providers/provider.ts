@@ -108,6 +108,14 @@ export class ProviderError extends Error {
   }
 }
 
+/** What an instance has used, as its engine counts. */
+export interface InstanceUsage {
+  /** Seconds of one core, since some beginning; goes back when the instance is started anew. */
+  readonly cpuSeconds: number;
+  /** Bytes in use now, without what the kernel only caches. */
+  readonly memoryBytes: number;
+}
+
 export interface InstanceExecOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly workingDir?: string | undefined;
@@ -154,6 +162,8 @@ export interface Provider {
   exec(id: string, argv: readonly string[], options: InstanceExecOptions): Promise<ExecStream>;
   /** A connection to a TCP port inside. @throws ProviderError reason ConnectionRefused, Timeout, NotRunning */
   dial(id: string, port: number, signal: AbortSignal): Promise<Duplex>;
+  /** undefined: it does not run. Takes the engine some work: ask only when somebody wants to know. */
+  usage?(id: string, signal: AbortSignal): Promise<InstanceUsage | undefined>;
   /**
    * Hints that an instance of `cluster` may have changed (its id), until the signal aborts; "" means: look at all. Ends
    * or throws when the stream breaks; the caller starts it again. Listing is the truth.

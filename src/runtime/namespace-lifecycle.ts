@@ -4,7 +4,7 @@ import { parseKey } from "../base/keys.ts";
 import { setConditions } from "../api/conditions.ts";
 import { isDeleting, type ObjectInput } from "../api/meta.ts";
 import type { Namespace } from "../api/namespace.ts";
-import { kindNames, kinds, type KindName } from "../api/registry.ts";
+import { kinds, storedKindNames, type KindName } from "../api/registry.ts";
 import { isConflict, isNotFound } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
 import type { Lister } from "./lister.ts";
@@ -17,7 +17,7 @@ const nameLabel = "kubernetes.io/metadata.name";
 /** How often a namespace that is going looks whether it is empty. */
 const emptyCheckMs = 500;
 
-const namespacedKinds = kindNames.filter((kind) => kinds[kind].scope === "Namespaced");
+const namespacedKinds = storedKindNames.filter((kind) => kinds[kind].scope === "Namespaced");
 
 export interface NamespaceReconcilerParts {
   readonly store: Pick<Store, "list" | "delete" | "update" | "updateStatus">;

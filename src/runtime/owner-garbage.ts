@@ -3,7 +3,7 @@ import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { foregroundFinalizer } from "../api/deletion.ts";
 import type { OwnerReference, StoredObject } from "../api/meta.ts";
-import { isKindName, kindFor, kindNames, kinds, type KindName } from "../api/registry.ts";
+import { isKindName, isStored, kindFor, kinds, storedKindNames, type KindName } from "../api/registry.ts";
 import { isConflict, isNotFound } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
 import { awaitsDependents, planOwners, type OwnerState, type OwnerStep } from "./owner-plan.ts";
@@ -53,7 +53,7 @@ export function createOwnerGarbage({ store, informers, clock, log }: OwnerGarbag
     const objects: StoredObject[] = [];
     const seen = new Set<string>();
     owners = seen;
-    for (const kind of kindNames) {
+    for (const kind of storedKindNames) {
       for (const object of (await store.list(kind)).items) {
         objects.push(object);
         for (const { uid } of object.metadata.ownerReferences ?? []) seen.add(uid);
@@ -96,7 +96,8 @@ export function createOwnerGarbage({ store, informers, clock, log }: OwnerGarbag
 
   const ownerState = async (owner: OwnerReference, { metadata }: StoredObject, found: StoredObject | undefined): Promise<OwnerState> => {
     const kind = kindFor(owner.apiVersion, owner.kind);
-    if (kind === undefined) return "solid";
+    // What we do not know, or do not keep, we cannot call gone (INV-5).
+    if (kind === undefined || !isStored(kind)) return "solid";
     const clustered = kinds[kind].scope === "Cluster";
     // An object without a namespace cannot say in which one its owner is.
     if (!clustered && metadata.namespace === undefined) return "solid";

@@ -35,14 +35,17 @@ export interface ApiResource extends ResponseKind {
 
 const storedVerbs: readonly Verb[] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
-/** What can be done with a stored kind. As in Kubernetes, Namespaces are deleted one by one and by name. */
-export function verbsOf({ kind }: KindDefinition<never>): readonly Verb[] {
+/** What can be done with a kind. As in Kubernetes, Namespaces are deleted one by one and by name. */
+export function verbsOf({ kind, view }: KindDefinition<never>): readonly Verb[] {
+  if (view !== undefined) return view.verbs;
   return kind === "Namespace" ? storedVerbs.filter((verb) => verb !== "deletecollection") : storedVerbs;
 }
 
-/** What discovery tells of a stored kind. */
+/** What discovery tells of a kind. */
 export function resourceOf(kind: KindDefinition<never>): ApiResource {
-  const responseKind = { group: kind.group, version: kind.version, kind: kind.kind };
+  const { group, version, view } = kind;
+  const responseKind = { group, version, kind: kind.kind };
+  const status: readonly ApiSubresource[] = kind.statusSchema === undefined ? [] : [{ name: "status", responseKind, verbs: ["get", "patch", "update"] }];
   return {
     ...responseKind,
     plural: kind.plural,
@@ -51,6 +54,6 @@ export function resourceOf(kind: KindDefinition<never>): ApiResource {
     verbs: verbsOf(kind),
     shortNames: kind.shortNames,
     categories: kind.categories,
-    subresources: kind.statusSchema === undefined ? [] : [{ name: "status", responseKind, verbs: ["get", "patch", "update"] }],
+    subresources: view?.subresources.map((each) => ({ name: each.name, responseKind: { group, version, kind: each.kind }, verbs: each.verbs })) ?? status,
   };
 }

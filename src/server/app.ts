@@ -15,6 +15,8 @@ import { addDiscovery } from "./discovery.ts";
 import { addOpenApi } from "./openapi.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
 import { serverLimits, type ServerLimits } from "./limits.ts";
+import { addUsage, usageResources } from "./metrics-api.ts";
+import { addPodLog } from "./pod-log.ts";
 import { defaultHosts, guardRequest } from "./request-guard.ts";
 import { addResources } from "./resources.ts";
 import { addMetrics } from "./metrics.ts";
@@ -22,8 +24,9 @@ import { createRequestMetrics } from "./request-metrics.ts";
 import { addReviews, reviewResources } from "./reviews.ts";
 import { addRotation, type Rotate } from "./rotation.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
-import { addCommandPaths } from "./upgrade.ts";
 import { withStreams } from "./stream-subresources.ts";
+import { addUpgradePaths } from "./upgrade.ts";
+import type { UsageSource } from "./usage.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
 import { administrator } from "./user.ts";
 import { limitWatches } from "./watch-limit.ts";
@@ -48,6 +51,8 @@ export interface AppOptions {
   readonly logs?: ServiceLogs | undefined;
   /** Where to count requests and what is stored; absent: nothing is counted, and /metrics is 404. */
   readonly metrics?: Registry | undefined;
+  /** Absent: the paths of metrics.k8s.io answer 404, and discovery does not tell of them. */
+  readonly usage?: UsageSource | undefined;
   /** Host names it answers for, lower case, without port. */
   readonly hosts?: readonly string[] | undefined;
   /** Absent: the path of `rotatePath` answers 404. */
@@ -55,7 +60,7 @@ export interface AppOptions {
   readonly limits?: ServerLimits | undefined;
 }
 
-export function createApp({ store, clock, log, version, health = [], logs, metrics, rotate, hosts = defaultHosts, limits = serverLimits }: AppOptions): App {
+export function createApp({ store, clock, log, version, health = [], logs, usage, metrics, rotate, hosts = defaultHosts, limits = serverLimits }: AppOptions): App {
   const app = new Hono<AppEnv>();
   app.onError((error) => statusResponse(error, log));
   app.notFound(() => statusResponse(unknownPath(), log));
@@ -66,12 +71,14 @@ export function createApp({ store, clock, log, version, health = [], logs, metri
   });
   app.use(limitWatches(limits), compressLargeAnswers());
   addHealth(app, health);
-  const resources = [...kindNames.map((name) => withStreams(resourceOf(kinds[name]))), crdResource, ...reviewResources];
+  const resources = [...kindNames.map((name) => withStreams(resourceOf(kinds[name]))), crdResource, ...reviewResources, ...(usage === undefined ? [] : usageResources)];
   addDiscovery(app, version, resources);
   addOpenApi(app, version, resources);
   addReviews(app, resources);
-  addCommandPaths(app);
+  addUpgradePaths(app);
   addServiceLog(app, { store, clock, logs });
+  addPodLog(app, { store, clock, logs });
+  addUsage(app, { store, usage });
   addCustomResourceDefinitions(app, { store, clock });
   addClusterServices(app);
   const requests = metrics === undefined ? undefined : createRequestMetrics(metrics, resources);

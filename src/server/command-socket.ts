@@ -52,7 +52,8 @@ export async function serveCommand(socket: WebSocket, command: RunningCommand, {
   stopping.removeEventListener("abort", onStop);
 }
 
-async function ending(command: RunningCommand): Promise<CommandStatus> {
+/** How it ended, in the words of the protocol. Never rejects. */
+export async function ending(command: RunningCommand): Promise<CommandStatus> {
   try {
     return statusOfExit(exitCodeOf(await command.exit));
   } catch (error) {
@@ -80,7 +81,8 @@ function take(command: RunningCommand, data: Buffer, stdin: boolean): "full" | "
   }
 }
 
-function sizeOf(bytes: Buffer): TerminalSize | undefined {
+/** A terminal's size as clients tell it; undefined when it is none. */
+export function sizeOf(bytes: Buffer): TerminalSize | undefined {
   if (bytes.length > resizeBytesMax) return undefined;
   try {
     const { Width, Height } = JSON.parse(bytes.toString("utf8")) as Partial<TerminalSize>;
@@ -101,7 +103,8 @@ function send(socket: WebSocket, channel: number, bytes: Buffer): Promise<void> 
   return new Promise((resolve, reject) => socket.send(Buffer.concat([Buffer.of(channel), bytes]), (error) => (error ? reject(error) : resolve())));
 }
 
-async function endCommand(command: RunningCommand, clock: Clock): Promise<void> {
+/** Ends a command whose caller has gone: asked first, then forced. */
+export async function endCommand(command: RunningCommand, clock: Clock): Promise<void> {
   command.stdin.destroy();
   command.kill("SIGTERM");
   using grace = timeoutSignal(clock, goneGraceMs, "the command");

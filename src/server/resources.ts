@@ -32,16 +32,16 @@ export function addResources(app: Hono<AppEnv>, parts: WatchParts): void {
     const room = kind.scope === "Namespaced" ? "/namespaces/:namespace" : "";
     const handlers = createHandlers(parts, kindName);
     const route = (path: string, methods: Readonly<Record<string, (c: Ctx) => Promise<Response>>>) => {
-      for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
+      for (const [method, handler] of Object.entries(methods)) if (kind.view === undefined || method === "GET" || method === "DELETE") app.on(method, path, handler);
       app.all(path, () => {
-        throw methodNotAllowed();
+        throw methodNotAllowed(kind.view?.insteadOfWriting);
       });
     };
     if (room !== "") route(`${root}/${kind.plural}`, { GET: handlers.list, POST: handlers.create });
     const removable = verbsOf(kind).includes("deletecollection") ? { DELETE: handlers.deleteCollection } : {};
     route(`${root}${room}/${kind.plural}`, { GET: handlers.list, POST: handlers.create, ...removable });
     route(`${root}${room}/${kind.plural}/:name`, { GET: handlers.get, PUT: handlers.update, PATCH: handlers.patch, DELETE: handlers.delete });
-    if (kind.statusSchema !== undefined) route(`${root}${room}/${kind.plural}/:name/status`, { GET: handlers.get, PUT: handlers.updateStatus, PATCH: handlers.patchStatus });
+    if (kind.statusSchema !== undefined && kind.view === undefined) route(`${root}${room}/${kind.plural}/:name/status`, { GET: handlers.get, PUT: handlers.updateStatus, PATCH: handlers.patchStatus });
   }
 }
 

@@ -34,18 +34,34 @@ export function addServiceLog(app: Hono<AppEnv>, { store, clock, logs }: { reado
     const ref = { namespace: c.req.param("namespace"), name: c.req.param("name") };
     const options = { follow: query.flag("follow"), tailLines: query.count("tailLines"), previous: query.flag("previous") };
     await store.get("Service", ref);
-    const lifetime = createLifetime(clock, followSecondsMax * 1000, c.req.raw.signal, c.env.signal);
-    const opened = await logs(ref, { ...options, signal: lifetime.signal }).catch((error: unknown) => {
-      lifetime.end();
-      throw error;
-    });
-    const source = opened instanceof Readable ? (Readable.toWeb(opened) as ReadableStream<Uint8Array>) : opened;
-    return new Response(endingWith(source, lifetime.signal, lifetime.end), { headers: { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff", "transfer-encoding": "chunked" } });
+    return await logResponse(logs, ref, options, clock, [c.req.raw.signal, c.env.signal]);
   });
 }
 
-/** The stream, one chunk ahead of nobody, which ends cleanly when the signal aborts even if the source does not. */
-function endingWith(source: ReadableStream<Uint8Array>, signal: AbortSignal, end: () => void): ReadableStream<Uint8Array> {
+const headers = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff", "transfer-encoding": "chunked" };
+
+/**
+ * The log as an answer that ends with it, after `limitBytes`, or when a signal (the request's, the server's) aborts.
+ * @throws StatusError what opening it throws
+ */
+export async function logResponse(logs: ServiceLogs, ref: NamespacedName, { limitBytes, ...options }: LogOptions & { readonly limitBytes?: number | undefined }, clock: Clock, signals: readonly (AbortSignal | undefined)[]): Promise<Response> {
+  const lifetime = createLifetime(clock, followSecondsMax * 1000, ...signals);
+  const opened = await logs(ref, { ...options, signal: lifetime.signal }).catch((error: unknown) => {
+    lifetime.end();
+    throw error;
+  });
+  const source = opened instanceof Readable ? (Readable.toWeb(opened) as ReadableStream<Uint8Array>) : opened;
+  return new Response(endingWith(source, lifetime.signal, lifetime.end, limitBytes), { headers });
+}
+
+/** The log of what says nothing. */
+export function emptyLog(): Response {
+  return new Response("", { headers: { "content-type": headers["content-type"] } });
+}
+
+/** The stream, one chunk ahead of nobody, which ends cleanly after so many bytes, or when the signal aborts even if the source does not. */
+function endingWith(source: ReadableStream<Uint8Array>, signal: AbortSignal, end: () => void, bytesMax = Infinity): ReadableStream<Uint8Array> {
+  let left = bytesMax;
   const reader = source.getReader();
   const aborted = new Promise<{ readonly done: true }>((resolve) => {
     if (signal.aborted) resolve({ done: true });
@@ -67,7 +83,12 @@ function endingWith(source: ReadableStream<Uint8Array>, signal: AbortSignal, end
           if (signal.aborted) return controller.close();
           throw error;
         }
-        if (!next.done && next.value !== undefined) return controller.enqueue(next.value);
+        if (!next.done && next.value !== undefined && left > 0) {
+          const part = next.value.subarray(0, left);
+          left -= part.byteLength;
+          controller.enqueue(part);
+          if (left > 0) return;
+        }
         finish();
         controller.close();
       },

@@ -29,9 +29,9 @@ export function unknownPath(): StatusError {
   return new StatusError("NotFound", "the server could not find the requested resource");
 }
 
-/** The words are Kubernetes'. */
-export function methodNotAllowed(): StatusError {
-  return new StatusError("MethodNotAllowed", "the server does not allow this method on the requested resource");
+/** The words are Kubernetes'. @param instead what to do about it */
+export function methodNotAllowed(instead?: string): StatusError {
+  return new StatusError("MethodNotAllowed", `the server does not allow this method on the requested resource${instead === undefined ? "" : `; ${instead}`}`);
 }
 
 /** RFC 7234 `Warning` headers, code 299 as Kubernetes sends them. Each text is cut to what fits a header. */

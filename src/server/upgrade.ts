@@ -1,19 +1,23 @@
 import { STATUS_CODES, type IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
+import { Readable, Writable, type Duplex } from "node:stream";
+import { createWebSocketStream, WebSocketServer, type WebSocket } from "ws";
 import type { Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
+import type { NamespacedName } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
-import { commandProtocols } from "../api/remote-command.ts";
-import { groupPath, kindPaths } from "../api/paths.ts";
+import { commandProtocols, forwardProtocols } from "../api/remote-command.ts";
 import { StatusError } from "../api/status-error.ts";
+import type { Store } from "../store/store.ts";
 import type { AppEnv } from "./app-env.ts";
-import type { Commands, CommandWish } from "./commands.ts";
+import type { Commands, RunningCommand } from "./commands.ts";
 import { serveCommand } from "./command-socket.ts";
-import { createLifetime } from "./lifetime.ts";
-import { Query } from "./query.ts";
-import { defaultHosts, guardRequest } from "./request-guard.ts";
-import { toStatusError, unknownPath } from "./status-response.ts";
+import { serveSpdyCommand } from "./command-spdy.ts";
+import { createLifetime, type Lifetime } from "./lifetime.ts";
+import { servePortForward, type Dial } from "./port-forward.ts";
+import { defaultHosts } from "./request-guard.ts";
+import type { ServiceLogs } from "./service-log.ts";
+import { toStatusError } from "./status-response.ts";
+import { readUpgrade, upgradePaths, type ReadUpgrade, type UpgradeWish } from "./upgrade-wish.ts";
 
 /** Upgraded connections at once, and bytes of one message: kubectl sends at most 32 KiB. */
 const socketsMax = 256;
@@ -24,42 +28,63 @@ const sessionMsMax = 24 * 3600 * 1000;
 export type Upgrader = (request: IncomingMessage, socket: Duplex, head: Buffer, stopping: AbortSignal) => void;
 
 export interface UpgraderOptions {
+  /** Has Pods too. */
+  readonly store: Pick<Store, "get">;
   readonly commands: Commands;
+  readonly logs: ServiceLogs;
+  readonly dial: Dial;
   readonly clock: Clock;
   readonly log: Logger;
   readonly hosts?: readonly string[] | undefined;
 }
 
-const commandKinds = { workspaces: "Workspace", services: "Service" } as const;
-const commandRoot = groupPath(kindPaths.Workspace);
-const commandPath = new RegExp(`^${commandRoot.replaceAll(".", "\\.")}/namespaces/([^/]+)/(workspaces|services)/([^/]+)/exec$`);
-
-/** Without an upgrade the paths of commands say what they need. */
-export function addCommandPaths(app: Hono<AppEnv>): void {
-  for (const plural of Object.keys(commandKinds)) {
-    app.all(`${commandRoot}/namespaces/:namespace/${plural}/:name/exec`, () => {
-      throw new StatusError("BadRequest", "Upgrade request required");
-    });
+/** Without an upgrade these paths say what they need. */
+export function addUpgradePaths(app: Hono<AppEnv>): void {
+  for (const { root, plural, verbs } of upgradePaths) {
+    for (const verb of verbs) {
+      app.all(`${root}/namespaces/:namespace/${plural}/:name/${verb}`, () => {
+        throw new StatusError("BadRequest", "Upgrade request required");
+      });
+    }
   }
 }
 
-/** `…/workspaces/:name/exec` and `…/services/:name/exec` over WebSocket, as a pod's exec in Kubernetes. */
-export function createUpgrader({ commands, clock, log, hosts = defaultHosts }: UpgraderOptions): Upgrader {
-  const server = new WebSocketServer({
-    noServer: true, perMessageDeflate: false, maxPayload: messageBytesMax,
-    handleProtocols: (offered) => commandProtocols.find((each) => offered.has(each)) ?? false,
-  });
+/**
+ * `…/workspaces/:name/exec`, `…/services/:name/exec` and a Pod's exec, attach and portforward, over WebSocket and, for
+ * older clients, over SPDY/3.1. What can be refused is refused before the upgrade, as a Status.
+ */
+export function createUpgrader(options: UpgraderOptions): Upgrader {
+  const { clock, log, store, hosts = defaultHosts } = options;
+  const commandSockets = socketServer(commandProtocols);
+  const forwardSockets = socketServer(forwardProtocols);
+  let open = 0;
 
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer, stopping: AbortSignal) => {
-    const { wish, stdin } = readWish(request, hosts);
-    if (server.clients.size >= socketsMax) throw new StatusError("TooManyRequests", `${socketsMax} commands are connected already; end one of them`);
+    if (open >= socketsMax) throw new StatusError("TooManyRequests", `${socketsMax} commands and forwards are connected already; end one of them`);
+    open++;
     const lifetime = createLifetime(clock, sessionMsMax, stopping);
-    socket.once("close", lifetime.end);
-    const command = await commands({ ...wish, signal: lifetime.signal });
-    if (socket.destroyed) return command.kill("SIGKILL");
-    server.handleUpgrade(request, socket, head, (peer) => {
-      void serveCommand(peer, command, { stdin, clock, stopping: lifetime.signal }).finally(lifetime.end);
+    socket.once("close", () => {
+      open--;
+      lifetime.end();
     });
+    const asked = await readUpgrade(request, hosts, store);
+    const { wish, wire } = asked;
+    if (wish.kind === "forward") {
+      const parts = { pod: wish.pod, dial: options.dial, clock, log, stopping: lifetime.signal };
+      const serve = (transport: Duplex) => void servePortForward(transport, parts).finally(lifetime.end);
+      if (wire.kind === "spdy") return serve(acceptSpdy(socket, head, wire.protocol));
+      return forwardSockets.handleUpgrade(request, socket, head, (peer) => serve(bytesOf(peer)));
+    }
+    const command = await begin(options, wish, lifetime);
+    if (socket.destroyed) return command.kill("SIGKILL");
+    serveBoth(asked, command, lifetime, { request, socket, head });
+  };
+
+  const serveBoth = ({ wish, wire, streams }: ReadUpgrade, command: RunningCommand, lifetime: Lifetime, { request, socket, head }: { readonly request: IncomingMessage; readonly socket: Duplex; readonly head: Buffer }) => {
+    const common = { ...streams, clock, stopping: lifetime.signal };
+    const terminal = wish.kind === "exec" && wish.wish.terminal;
+    if (wire.kind === "spdy") return void serveSpdyCommand(acceptSpdy(socket, head, wire.protocol), command, { ...common, terminal }).finally(lifetime.end);
+    commandSockets.handleUpgrade(request, socket, head, (peer) => void serveCommand(peer, command, common).finally(lifetime.end));
   };
 
   return (request, socket, head, stopping) => {
@@ -69,21 +94,35 @@ export function createUpgrader({ commands, clock, log, hosts = defaultHosts }: U
   };
 }
 
-function readWish(request: IncomingMessage, hosts: readonly string[]): { readonly wish: Omit<CommandWish, "signal">; readonly stdin: boolean } {
-  const url = URL.canParse(request.url ?? "", "http://localhost") ? new URL(request.url!, "http://localhost") : undefined;
-  if (url === undefined) throw new StatusError("BadRequest", "Cannot read the request's path");
-  const headers = new Headers(Object.entries(request.headers).flatMap(([name, value]) => (typeof value === "string" ? [[name, value] as [string, string]] : [])));
-  guardRequest({ headers, url: url.href }, hosts);
-  const [, namespace, plural, name] = commandPath.exec(url.pathname) ?? [];
-  if (namespace === undefined || plural === undefined || name === undefined) throw unknownPath();
-  if (request.method !== "GET" || headers.get("upgrade")?.toLowerCase() !== "websocket") throw new StatusError("BadRequest", "Upgrade to WebSocket required");
-  const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((each) => each.trim());
-  if (!commandProtocols.some((each) => offered.includes(each))) throw new StatusError("BadRequest", `Cannot speak the offered protocols; this server speaks ${commandProtocols.join(", ")}`);
-  const argv = url.searchParams.getAll("command");
-  if (argv.length === 0) throw new StatusError("BadRequest", "you must specify at least one command for the container");
-  const query = new Query(url.href);
-  const kind = commandKinds[plural as keyof typeof commandKinds];
-  return { wish: { kind, ref: { namespace: decodeURIComponent(namespace), name: decodeURIComponent(name) }, argv, terminal: query.flag("tty") }, stdin: query.flag("stdin") };
+function socketServer(protocols: readonly string[]): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: messageBytesMax,
+    handleProtocols: (offered) => protocols.find((each) => offered.has(each)) ?? false,
+  });
+}
+
+async function begin({ commands, logs }: UpgraderOptions, wish: Exclude<UpgradeWish, { kind: "forward" }>, { signal }: Lifetime): Promise<RunningCommand> {
+  return wish.kind === "exec" ? await commands({ ...wish.wish, signal }) : await outputOf(logs, wish.service, signal);
+}
+
+/** What a Service says from now on, as a command that only prints. It has no stdin to give anything to. */
+async function outputOf(logs: ServiceLogs, service: NamespacedName, signal: AbortSignal): Promise<RunningCommand> {
+  const opened = await logs(service, { follow: true, tailLines: 0, signal });
+  const stdout = opened instanceof Readable ? opened : Readable.fromWeb(opened as Parameters<typeof Readable.fromWeb>[0]);
+  const exit = new Promise<{ readonly code: number; readonly signal: undefined }>((resolve) => stdout.once("close", () => resolve({ code: 0, signal: undefined })));
+  const stdin = new Writable({ write: (_chunk, _encoding, done) => done() });
+  return { stdin, stdout, stderr: Readable.from([]), exit, kill: () => void stdout.destroy() };
+}
+
+/** The bytes of all binary messages as one stream, with its back-pressure both ways. */
+function bytesOf(socket: WebSocket): Duplex {
+  return createWebSocketStream(socket, { allowHalfOpen: true });
+}
+
+function acceptSpdy(socket: Duplex, head: Buffer, protocol: string): Duplex {
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: SPDY/3.1\r\nx-stream-protocol-version: ${protocol}\r\n\r\n`);
+  if (head.length > 0) socket.unshift(head);
+  return socket;
 }
 
 /** An answer by hand: the connection was given up by Node's HTTP server. */

@@ -33,3 +33,11 @@ export interface CommitLog {
   readonly refusal: StatusError | undefined;
   append(commit: Commit): void;
 }
+
+/** What a view of stored objects is made from and kept up with. */
+export interface CommitSource {
+  /** The version readers see, and the objects it consists of: one pass over references. */
+  snapshot(): { readonly version: number; readonly objects: readonly AnyObject[] };
+  /** Called with each commit, in order, in the moment readers see it and before any of them is told. Must not throw. */
+  observe(listener: (commit: Commit) => void): void;
+}

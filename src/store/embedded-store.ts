@@ -12,7 +12,7 @@ import { patchStrategiesOf, strategicMergePatch } from "../api/strategic-merge-p
 import type { AnyObject, KindMap, KindName } from "../api/registry.ts";
 import { alreadyExists, invalid, notFound, StatusError } from "../api/status-error.ts";
 import { appliedObject } from "./applied-object.ts";
-import type { Commit, CommitLog, CommitSink, LoggedChange } from "./commit.ts";
+import type { Commit, CommitLog, CommitSink, CommitSource, LoggedChange } from "./commit.ts";
 import { deepFreeze } from "./frozen-json.ts";
 import { History } from "./history.ts";
 import { checkPreconditions, createdObject, definitionOf, deletingObject, objectWithStatus, removedObject, updatedObject, withoutFinalizers, type NewIdentity } from "./next-object.ts";
@@ -68,7 +68,7 @@ const prefixCharactersMax = 58;
  * write is checked against; `visible` has those that are durable, and is all that readers and watchers see (INV-6). They
  * differ by `pending`. When the log loses what was pending, head goes back to visible.
  */
-export class EmbeddedStore implements Store, CommitSink {
+export class EmbeddedStore implements Store, CommitSink, CommitSource {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #log: CommitLog;
@@ -78,6 +78,7 @@ export class EmbeddedStore implements Store, CommitSink {
   readonly #history: History;
   readonly #hub: WatchHub;
   readonly #admission: AdmissionReader;
+  readonly #observers: ((commit: Commit) => void)[] = [];
   #headVersion: number;
   #visibleVersion: number;
   #pending: PendingWrite[] = [];
@@ -111,6 +112,10 @@ export class EmbeddedStore implements Store, CommitSink {
   /** The version readers see, and the objects it consists of: one pass over references. */
   snapshot(): { readonly version: number; readonly objects: readonly AnyObject[] } {
     return { version: this.#visibleVersion, objects: this.#visible.all() };
+  }
+
+  observe(listener: (commit: Commit) => void): void {
+    this.#observers.push(listener);
   }
 
   /** As if the signal of each had aborted. */
@@ -304,6 +309,7 @@ export class EmbeddedStore implements Store, CommitSink {
     this.#apply(this.#visible, commit);
     this.#visibleVersion = commit.version;
     this.#history.add(commit);
+    for (const observer of this.#observers) observer(commit);
     this.#hub.publish(commit);
   }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Low } from "lowdb";
 import type { Logger } from "../base/log.ts";
 import { isKindName } from "../api/registry.ts";
+import type { CommitSource } from "./commit.ts";
 import { Compaction } from "./compaction.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { EmbeddedStore, type EmbeddedStoreOptions } from "./embedded-store.ts";
@@ -23,7 +24,7 @@ export interface FileStoreOptions extends EmbeddedStoreOptions {
   readonly journalBytesMax?: number | undefined;
 }
 
-export interface FileStore extends Store {
+export interface FileStore extends Store, CommitSource {
   /** Ends watches, refuses further writes, waits for those accepted, gives the directory free. Safe to call twice. */
   close(): Promise<void>;
 }

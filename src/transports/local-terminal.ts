@@ -30,7 +30,10 @@ export function terminalWindow(clock: Clock, script: ChildProcess): (columns: nu
       const [child] = (await readFile(`/proc/${script.pid}/task/${script.pid}/children`, "utf8")).trim().split(" ");
       const terminal = await readlink(`/proc/${child}/fd/0`);
       if (!terminal.startsWith("/dev/pts/")) throw new Error("it is not up yet");
-      await promisify(execFile)("stty", ["-F", terminal, "rows", String(rows), "cols", String(columns)], { timeout: sttyMsMax });
+      const stty = async (...words: string[]) => (await promisify(execFile)("stty", ["-F", terminal, ...words], { timeout: sttyMsMax })).stdout.trim();
+      // Until the first size of all is set (see above), it would be set over this one.
+      if ((await stty("size")) === "0 0") throw new Error("it is not up yet");
+      await stty("rows", String(rows), "cols", String(columns));
     },
     { retryMs: 50, triesMax: 40 },
   );

@@ -329,7 +329,7 @@ describe("server logs", () => {
 describe("mistakes on the command line", () => {
   for (const [args, says] of [
     ["get", /missing required argument 'kind'/],
-    ["get pods", /doesn't have a resource type "pods"/],
+    ["get gadgets", /doesn't have a resource type "gadgets"/],
     ["get svc -o xml", /-o "xml" is not known/],
     ["get svc -l a=b=c", /Cannot parse label selector/],
     ["get svc --frobnicate", /unknown option '--frobnicate'/],

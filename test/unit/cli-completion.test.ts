@@ -9,7 +9,7 @@ import { workspace } from "./server-harness.ts";
 const mainFile = resolve(import.meta.dirname, "../../src/main.js");
 const service = (name: string, namespace = "default") => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name, namespace }, spec: { workspace: "dev", command: ["a"] } });
 const skipWithout = (shell: string) => ({ skip: spawnSync(shell, ["-c", "true"]).error === undefined ? false : `${shell} is not installed` });
-const kinds = ["namespaces", "events", "nodes", "workspaces", "services", "leases"];
+const kinds = ["namespaces", "events", "nodes", "workspaces", "services", "leases", "pods"];
 
 let cli: CliServer;
 let directory: string;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { KindDefinition } from "../../src/api/kind.ts";
-import { findKind, kindNames, kinds } from "../../src/api/registry.ts";
+import { findKind, kindNames, kinds, storedKindNames } from "../../src/api/registry.ts";
 import { durationArgument } from "../../src/cli/duration-argument.ts";
 import { kindOfWord, kindsOfWord, resourceArgs, resourceName, shortNames } from "../../src/cli/kind-words.ts";
 import { CliError } from "../../src/cli/world.ts";
@@ -22,11 +22,11 @@ describe("words for kinds", () => {
   it("mean the same in capitals", () => assert.equal(kindOfWord("WorkSpaces"), "Workspace"));
   it("may be several, each once; all is what one works with", () => {
     assert.deepEqual(kindsOfWord("svc,ws,services"), ["Service", "Workspace"]);
-    assert.deepEqual(kindsOfWord("all"), kindNames.filter((name) => kinds[name].categories.includes("all")));
+    assert.deepEqual(kindsOfWord("all"), storedKindNames.filter((name) => kinds[name].categories.includes("all")));
   });
   it("that are mistyped are answered with what was meant", () => {
     assert.throws(() => kindOfWord("servces"), says(/^the server doesn't have a resource type "servces"; did you mean "services"\?/));
-    assert.throws(() => kindOfWord("pods"), says(/doesn't have a resource type "pods".*api-resources/));
+    assert.throws(() => kindOfWord("gadgets"), says(/doesn't have a resource type "gadgets".*api-resources/));
   });
   it("have a full name for output", () => assert.deepEqual([resourceName("Service"), resourceName("Event")], ["service.vendetta.dev", "event"]));
 });

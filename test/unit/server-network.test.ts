@@ -128,7 +128,11 @@ describe("new credentials", () => {
 });
 
 describe("an upgrade over the network", () => {
+  const notAsked = () => Promise.reject(new Error("nobody asks for this here"));
   const upgrade = createUpgrader({
+    store: { get: notAsked },
+    logs: notAsked,
+    dial: notAsked,
     clock: systemClock,
     log: silentLogger,
     commands: (wish) => {

@@ -145,7 +145,7 @@ describe("discovery", () => {
     assert.deepEqual((await get("/api")).body.versions, ["v1"]);
     assert.deepEqual((await get("/apis")).body.groups.map((each: any) => each.preferredVersion.groupVersion), ["vendetta.dev/v1alpha1", "coordination.k8s.io/v1", "apiextensions.k8s.io/v1", "authentication.k8s.io/v1", "authorization.k8s.io/v1"]);
     assert.equal((await get("/apis/vendetta.dev")).body.kind, "APIGroup");
-    assert.deepEqual((await get("/api/v1")).body.resources.map((each: any) => each.name), ["namespaces", "namespaces/status", "events"]);
+    assert.deepEqual((await get("/api/v1")).body.resources.map((each: any) => each.name), ["namespaces", "namespaces/status", "events", "pods", "pods/attach", "pods/exec", "pods/log", "pods/portforward"]);
     const { resources } = (await get(group)).body;
     assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "workspaces/exec", "services", "services/status", "services/exec", "services/log"]);
     assert.deepEqual(resources[2].shortNames, ["ws"]);
@@ -155,7 +155,7 @@ describe("discovery", () => {
     const { type, body } = await get("/apis", accept);
     assert.equal(type, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
     assert.deepEqual(body.items[0].versions[0].resources.map((each: any) => each.resource), ["nodes", "workspaces", "services"]);
-    assert.deepEqual((await get("/api", accept)).body.items[0].versions[0].resources.map((each: any) => each.responseKind.kind), ["Namespace", "Event"]);
+    assert.deepEqual((await get("/api", accept)).body.items[0].versions[0].resources.map((each: any) => each.responseKind.kind), ["Namespace", "Event", "Pod"]);
   });
 });
 

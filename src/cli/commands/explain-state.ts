@@ -49,6 +49,7 @@ async function tellObject(telling: Telling, object: AnyObject, depth: number): P
     case "Node":
       return tellNode(telling, object, depth + 1);
     case "Namespace":
+    case "Pod":
     case "Event":
     case "Lease":
       return;

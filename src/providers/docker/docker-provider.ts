@@ -10,6 +10,7 @@ import { callEngine, createDockerClient, statusOf } from "./docker-client.ts";
 import { containerEvents } from "./docker-events.ts";
 import { execInContainer } from "./docker-exec.ts";
 import { pullImage, type PullParts } from "./docker-pull.ts";
+import { usageFromStats } from "./docker-usage.ts";
 
 export interface DockerProviderParts {
   readonly transport: Transport;
@@ -71,6 +72,12 @@ export function createDockerProvider({ transport, clock, socketPath }: DockerPro
         const refused = codeOf(error.cause) === "ECONNREFUSED";
         throw new ProviderError(refused ? "ConnectionRefused" : "Unreachable", refused ? `nothing listens on port ${port} (or only on 127.0.0.1 inside)` : messageOf(error), true, { cause: error });
       }
+    },
+    async usage(id, signal) {
+      // Otherwise the engine takes a second to count twice.
+      const options = { stream: false as const, "one-shot": true, abortSignal: signal };
+      const stats = await absentAs(undefined, () => call(signal, () => docker.getContainer(id).stats(options)));
+      return stats === undefined ? undefined : usageFromStats(stats);
     },
     events: (cluster, signal) => containerEvents(docker, socketPath, cluster, signal),
   };

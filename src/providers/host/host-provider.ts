@@ -4,7 +4,8 @@ import type { Clock } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import { TransportError, type Transport } from "../../transports/transport.ts";
 import { instanceId, ProviderError, type Instance, type InstanceSpec, type Provider, type ProviderProbe } from "../provider.ts";
-import { endProcessesScript, instanceMark, probeScript } from "./host-scripts.ts";
+import { endProcessesScript, instanceMark, probeScript, usageScript } from "./host-scripts.ts";
+import { usageFromStat } from "./host-usage.ts";
 
 export interface HostProviderParts {
   readonly transport: Transport;
@@ -120,6 +121,11 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
         if (error instanceof TransportError && codeOf(error.cause) === "ENOENT") throw new ProviderError("CommandNotFound", error.message, true, { cause: error });
         throw error;
       }
+    },
+    async usage(id, signal) {
+      if ((await started(id)) === undefined) return undefined;
+      const { stdout } = await transport.run(["sh", "-c", usageScript, "sh", id], { timeoutMs: commandTimeoutMs, signal });
+      return usageFromStat(stdout);
     },
     async dial(id, port, signal): Promise<Duplex> {
       if ((await started(id)) === undefined) throw new ProviderError("NotRunning", `${id} is not started`, true);

@@ -10,6 +10,15 @@ read -r _ _ kernel _ < /proc/version && echo "linux $kernel"
 `;
 
 /**
+ * $1 instance id. One line for each of its processes: /proc's stat, of which the end is read; then the length of a tick and
+ * of a page. What has ended is not counted any more.
+ */
+export const usageScript = `
+grep -l "${instanceMark}=$1" /proc/[0-9]*/environ 2>/dev/null | while IFS=/ read -r _ _ pid _; do cat "/proc/$pid/stat" 2>/dev/null; done
+echo "ticks $(getconf CLK_TCK 2>/dev/null || echo 100) page $(getconf PAGESIZE 2>/dev/null || echo 4096)"
+`;
+
+/**
  * $1 instance id, $2 grace in seconds. SIGTERM to everything that carries the mark, SIGKILL to what is left after the
  * grace. A zombie has no environment, so only the living are found; the script itself does not carry the mark.
  */

@@ -28,6 +28,7 @@ providerConformance(
         "answers on a published port",
         "enforces the limits it claims",
         "works on several at once",
+        "tells what an instance uses while it runs",
       ].map((name) => [name, noProcesses]),
     ),
   },

@@ -232,6 +232,21 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
       assert.deepEqual(said, ["0", "1", "2", "3", "4"]);
       assert.deepEqual((await list(provider)).filter((id) => all.includes(id)).sort(), [...all].sort());
     });
+    test("tells what an instance uses while it runs", async (provider) => {
+      const id = await running(provider);
+      const busy = await provider.exec(id, ["sh", "-c", "while :; do :; done"], {});
+      const first = await eventually(async () => {
+        const usage = await provider.usage!(id, signal());
+        assert.ok(usage !== undefined && usage.memoryBytes > 0 && usage.cpuSeconds > 0, JSON.stringify(usage));
+        return usage;
+      }, 10_000);
+      await eventually(async () => assert.ok((await provider.usage!(id, signal()))!.cpuSeconds > first.cpuSeconds), 10_000);
+      busy.kill("SIGKILL");
+      await busy.exit;
+      await provider.stop(id, 0, signal());
+      assert.equal(await provider.usage!(id, signal()), undefined);
+      assert.equal(await provider.usage!("vendetta-conform-none", signal()), undefined);
+    });
     test("hints when something happens", async (provider) => {
       const abort = new AbortController();
       const seen: string[] = [];
