@@ -7,8 +7,12 @@ export const commandChannels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resiz
 /** Newest first. Only v5 can say that stdin has ended. */
 export const commandProtocols = ["v5.channel.k8s.io", "v4.channel.k8s.io"] as const;
 
-/** Port forwarding over WebSocket: the bytes of a SPDY/3.1 connection in binary messages. Source: KEP-4006. */
-export const forwardProtocols = ["SPDY/3.1+portforward.k8s.io"] as const;
+/**
+ * Port forwarding over WebSocket: the bytes of a SPDY/3.1 connection in binary messages, as kubectl does it (KEP-4006), or
+ * channels, as client libraries do (`server/port-socket.ts`).
+ */
+export const forwardProtocols = ["SPDY/3.1+portforward.k8s.io", "v4.channel.k8s.io"] as const;
+export const channelForwardProtocol = forwardProtocols[1];
 
 /** What is spoken on connections that become SPDY/3.1 themselves, as older clients ask. */
 export const spdyProtocols = { command: "v4.channel.k8s.io", forward: "portforward.k8s.io" } as const;

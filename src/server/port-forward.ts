@@ -12,7 +12,7 @@ export type Dial = (workspace: NamespacedName, port: number, signal: AbortSignal
 
 /** Both streams of a connection are opened within this time; as kubelet. */
 const pairMsMax = 30_000;
-const dialMsMax = 10_000;
+export const dialMsMax = 10_000;
 /** Between saying goodbye and cutting the connection. */
 const closeMsMax = 2_000;
 

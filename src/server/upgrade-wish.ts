@@ -17,8 +17,11 @@ export type UpgradeWish =
   | { readonly kind: "exec"; readonly wish: Omit<CommandWish, "signal"> }
   /** See what a Service says from now on. */
   | { readonly kind: "attach"; readonly service: NamespacedName }
-  /** Reach ports. */
-  | { readonly kind: "forward"; readonly pod: Pod };
+  /** Reach ports: those named here where there are channels, those of each stream elsewhere. */
+  | { readonly kind: "forward"; readonly pod: Pod; readonly ports: readonly number[] };
+
+/** A channel's number is one byte, and each port has two. */
+const portsMax = 127;
 
 /** How it is spoken. */
 export type UpgradeWire = { readonly kind: "websocket" } | { readonly kind: "spdy"; /** To be confirmed. */ readonly protocol: string };
@@ -48,7 +51,10 @@ export async function readUpgrade(request: IncomingMessage, hosts: readonly stri
   const query = new Query(url.href);
   const terminal = query.flag("tty");
   const streams = { stdin: query.flag("stdin"), stdout: query.choice("stdout") ?? true, stderr: query.choice("stderr") ?? true };
-  return { wish: await wishOf(place, url.searchParams.getAll("command"), query.text("container"), terminal, store), wire, streams };
+  const wish = await wishOf(place, url.searchParams, query.text("container"), terminal, store);
+  const channels = wire.kind === "websocket" && headers.get("sec-websocket-protocol")?.includes(forwardProtocols[0]) !== true;
+  if (wish.kind === "forward" && channels && wish.ports.length === 0) throw new StatusError("BadRequest", 'query parameter "ports" is required');
+  return { wish, wire, streams };
 }
 
 interface Place {
@@ -90,18 +96,30 @@ function wireOf(method: string | undefined, headers: Headers, forward: boolean):
   return { kind: "spdy", protocol: spoken };
 }
 
-async function wishOf({ plural, ref, verb }: Place, argv: readonly string[], containerName: string | undefined, terminal: boolean, store: Pick<Store, "get">): Promise<UpgradeWish> {
+async function wishOf({ plural, ref, verb }: Place, params: URLSearchParams, containerName: string | undefined, terminal: boolean, store: Pick<Store, "get">): Promise<UpgradeWish> {
   const command = () => {
+    const argv = params.getAll("command");
     if (argv.length === 0) throw new StatusError("BadRequest", "you must specify at least one command for the container");
     return { argv, terminal };
   };
   if (plural !== "pods") return { kind: "exec", wish: { kind: commandKinds[plural as keyof typeof commandKinds], ref, ...command() } };
   const pod = await store.get("Pod", ref);
   if (pod.spec.nodeName === undefined) throw new StatusError("BadRequest", `pod ${ref.name} does not have a host assigned`);
-  if (verb === "portforward") return { kind: "forward", pod };
+  if (verb === "portforward") return { kind: "forward", pod, ports: portsOf(params) };
   const { name, target } = requestedContainer(pod, containerName);
   const service = { namespace: ref.namespace, name };
   if (verb === "exec") return { kind: "exec", wish: target.kind === "Service" ? { kind: "Service", ref: service, ...command() } : { kind: "Workspace", ref, ...command() } };
   if (target.kind === "Service") return { kind: "attach", service };
   throw new StatusError("BadRequest", `Cannot attach to container ${name} of pod ${ref.name}: it stands for the workspace's shell, in which nothing runs yet; start something in it: kubectl exec -it ${ref.name} -c ${name} -- sh`);
+}
+
+/** `ports=80&ports=443` or `ports=80,443`. @throws StatusError BadRequest */
+function portsOf(params: URLSearchParams): readonly number[] {
+  const words = params.getAll("ports").flatMap((each) => each.split(",")).filter((each) => each !== "");
+  if (words.length > portsMax) throw new StatusError("BadRequest", `Cannot forward ${words.length} ports over one connection; the most is ${portsMax}`);
+  return words.map((word) => {
+    const port = /^\d{1,5}$/.test(word) ? Number(word) : 0;
+    if (port < 1 || port > 65535) throw new StatusError("BadRequest", `unable to parse ${JSON.stringify(word.slice(0, 100))} as a port: it must be a number from 1 to 65535`);
+    return port;
+  });
 }

@@ -5,7 +5,7 @@ import type { Hono } from "hono";
 import type { Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
-import { commandProtocols, forwardProtocols } from "../api/remote-command.ts";
+import { channelForwardProtocol, commandProtocols, forwardProtocols } from "../api/remote-command.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
 import type { AppEnv } from "./app-env.ts";
@@ -14,6 +14,7 @@ import { serveCommand } from "./command-socket.ts";
 import { serveSpdyCommand } from "./command-spdy.ts";
 import { createLifetime, type Lifetime } from "./lifetime.ts";
 import { servePortForward, type Dial } from "./port-forward.ts";
+import { servePortSocket } from "./port-socket.ts";
 import { defaultHosts } from "./request-guard.ts";
 import type { ServiceLogs } from "./service-log.ts";
 import { toStatusError } from "./status-response.ts";
@@ -73,7 +74,10 @@ export function createUpgrader(options: UpgraderOptions): Upgrader {
       const parts = { pod: wish.pod, dial: options.dial, clock, log, stopping: lifetime.signal };
       const serve = (transport: Duplex) => void servePortForward(transport, parts).finally(lifetime.end);
       if (wire.kind === "spdy") return serve(acceptSpdy(socket, head, wire.protocol));
-      return forwardSockets.handleUpgrade(request, socket, head, (peer) => serve(bytesOf(peer)));
+      return forwardSockets.handleUpgrade(request, socket, head, (peer) => {
+        if (peer.protocol === channelForwardProtocol) void servePortSocket(peer, wish.ports, parts).finally(lifetime.end);
+        else serve(bytesOf(peer));
+      });
     }
     const command = await begin(options, wish, lifetime);
     if (socket.destroyed) return command.kill("SIGKILL");

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
+import { writeManifests } from "./stack.ts";
 import { createKubectl, kubectlUnavailable, type Kubectl } from "../harness/kubectl.ts";
 
 const older = kubectlUnavailable(32) ?? false;
@@ -15,11 +16,7 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
 
   const manifest = (spec: object = {}, metadata: object = {}) => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Workspace", metadata: { name: "dev", namespace: "team", ...metadata }, spec: { provider: "host", ...spec } });
   const service = (name: string, spec: object = {}) => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name, namespace: "team", labels: { app: "shop", part: name } }, spec: { workspace: "dev", command: ["sleep", "1000"], ...spec } });
-  const file = (name: string, ...objects: readonly object[]) => {
-    const path = join(cli.home, name);
-    writeFileSync(path, objects.map((each) => JSON.stringify(each)).join("\n---\n"));
-    return path;
-  };
+  const file = (name: string, ...objects: readonly object[]) => writeManifests(cli.home, name, objects);
   /** Lines of a table, cells split at two blanks or more. */
   const rows = (table: string) => table.trimEnd().split("\n").map((line) => line.trimEnd().split(/\s{2,}/));
   const json = async (...args: readonly string[]): Promise<any> => JSON.parse(await kubectl.ok("-n", "team", "get", ...args, "-o", "json"));
@@ -130,7 +127,7 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
     assert.equal(await kubectl.ok("-n", "team", "patch", "svc", "job", "--type=merge", "-p", '{"spec":{"terminationGracePeriodSeconds":4}}'), "service.vendetta.dev/job patched\n");
     assert.equal(await kubectl.ok("-n", "team", "patch", "svc", "job", "--type=json", "-p", '[{"op":"replace","path":"/spec/terminationGracePeriodSeconds","value":5}]'), "service.vendetta.dev/job patched\n");
     assert.match(await kubectl.fails("-n", "team", "patch", "svc", "job", "--type=json", "-p", '[{"op":"test","path":"/spec/terminationGracePeriodSeconds","value":1}]'), /the server rejected our request due to an error in our request|is invalid|Invalid/);
-    assert.match(await kubectl.fails("-n", "team", "patch", "svc", "job", "-p", "{}"), /UnsupportedMediaType|415|unsupported/i);
+    assert.match(await kubectl.fails("-n", "team", "patch", "svc", "job", "-p", "{}"), /application\/strategic-merge-patch\+json is not supported by vendetta\.dev\/v1alpha1, Kind=Service/);
     assert.match(await kubectl.ok("-n", "team", "patch", "svc", "job", "--type=merge", "-p", "{}"), /patched \(no change\)/);
     assert.equal(await kubectl.ok("-n", "team", "label", "svc", "job", "new=1"), "service.vendetta.dev/job labeled\n");
     assert.match(await kubectl.fails("-n", "team", "label", "svc", "job", "new=2"), /already has a value \(1\), and --overwrite is false/);

@@ -23,7 +23,7 @@ describe("stock kubectl and server-side apply", { skip: kubectlMissing() ?? fals
     await server.stop();
   });
 
-  const apply = (manifest: string, ...args: readonly string[]) => kubectl.run(["apply", "--validate=false", "-f", "-", ...args], { stdin: manifest });
+  const apply = (manifest: string, ...args: readonly string[]) => kubectl.run(["apply", "-f", "-", ...args], { stdin: manifest });
   const serverSide = (manifest: string, ...args: readonly string[]) => apply(manifest, "--server-side", ...args);
   const stored = () => server.store.get("Service", { namespace: "default", name: "web" });
   const owners = async () => ((await stored()).metadata.managedFields ?? []).map((entry) => `${(entry as any).manager} ${(entry as any).operation}`).sort();
@@ -66,17 +66,17 @@ describe("stock kubectl and server-side apply", { skip: kubectlMissing() ?? fals
     assert.equal((await kubectl.run(["patch", web, "--type=json", "-p", '[{"op":"replace","path":"/spec/port","value":82}]'])).stdout, "service.vendetta.dev/web patched\n");
     const directory = mkdtempSync(join(tmpdir(), "vd-editor-"));
     const editor = join(directory, "editor");
-    writeFileSync(editor, '#!/bin/sh\nsed -i "s/^  workspace: dev/  workspace: other/" "$1"\n');
+    writeFileSync(editor, '#!/bin/sh\nsed -i "s/^  - run$/  - walk/" "$1"\n');
     chmodSync(editor, 0o755);
     try {
-      assert.equal((await kubectl.run(["edit", web, "--validate=false"], { env: { EDITOR: editor } })).stdout, "service.vendetta.dev/web edited\n");
+      assert.equal((await kubectl.run(["edit", web], { env: { EDITOR: editor } })).stdout, "service.vendetta.dev/web edited\n");
     } finally {
       rmSync(directory, { recursive: true });
     }
     const { spec, metadata } = await stored();
-    assert.deepEqual([spec.port, spec.workspace, metadata.labels], [82, "other", { app: "x", tier: "front" }]);
+    assert.deepEqual([spec.port, spec.command, metadata.labels], [82, ["walk"], { app: "x", tier: "front" }]);
     assert.deepEqual(await owners(), ["kubectl Apply", "kubectl-edit Update", "kubectl-label Update", "kubectl-patch Update"]);
-    assert.match((await serverSide(service({ port: 80 }))).stderr, /Apply failed with 2 conflicts: conflicts with "kubectl-edit" using vendetta\.dev\/v1alpha1:\n- \.spec\.workspace\nconflicts with "kubectl-patch" using vendetta\.dev\/v1alpha1:\n- \.spec\.port/);
+    assert.match((await serverSide(service({ port: 80 }))).stderr, /Apply failed with 2 conflicts: conflicts with "kubectl-edit" using vendetta\.dev\/v1alpha1:\n- \.spec\.command\nconflicts with "kubectl-patch" using vendetta\.dev\/v1alpha1:\n- \.spec\.port/);
   });
 
   it("goes over from client-side apply, takes fields out afterwards, and goes back", async () => {

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { stringify } from "yaml";
 import type { Condition } from "../../src/api/conditions.ts";
 import type { Service } from "../../src/api/service.ts";
 
@@ -38,10 +39,10 @@ export function stackManifests({ image = "busybox:test", provider = "docker", wo
   ];
 }
 
-/** Writes manifests as one multi-document file (JSON is YAML) and answers its path. */
+/** Writes manifests as one multi-document YAML file, which kubectl reads too, and answers its path. */
 export function writeManifests(folder: string, name: string, manifests: readonly object[]): string {
   const path = join(folder, name);
-  writeFileSync(path, manifests.map((each) => JSON.stringify(each, undefined, 1)).join("\n---\n"));
+  writeFileSync(path, manifests.map((each) => stringify(each)).join("---\n"));
   return path;
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, type Duplex } from "node:stream";
 import { after, before, describe, it } from "node:test";
+import { WebSocket } from "ws";
 import { silentLogger } from "../../src/base/log.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { systemClock } from "../../src/base/system.ts";
@@ -172,6 +173,24 @@ describe("a Pod's upgrades", { timeout: 30_000 }, () => {
     for (let i = 0; i < 50; i++) await eventually(() => assert.ok(ended(4 * i + 1) && ended(4 * i + 3)), 10_000, 5);
     for (let i = 0; i < 50; i++) assert.deepEqual([said(4 * i + 3), said(4 * i + 1)], [`hello ${i}!`, ""]);
     socket.end();
+  });
+  it("forward over channels, as client libraries do: ports first, then bytes, and words about what cannot be reached", async () => {
+    const socket = new WebSocket(`ws+unix:${listener.socketPath}:/api/v1/namespaces/default/pods/dev/portforward?ports=80&ports=1,2`, ["v5.channel.k8s.io", "v4.channel.k8s.io"], { headers: { host: "localhost" } });
+    const said = new Map<number, Buffer>();
+    socket.on("message", (data: Buffer) => said.set(data[0]!, Buffer.concat([said.get(data[0]!) ?? Buffer.alloc(0), data.subarray(1)])));
+    await once(socket, "open");
+    assert.equal(socket.protocol, "v4.channel.k8s.io");
+    socket.send(Buffer.concat([Buffer.of(0), Buffer.from("hello")]));
+    await eventually(() => assert.equal(said.get(0)?.subarray(2).toString(), "hello"), 10_000, 5);
+    assert.deepEqual([0, 1, 2, 3, 4, 5].map((channel) => said.get(channel)?.readUInt16LE()), [80, 80, 1, 1, 2, 2]);
+    await eventually(() => assert.match(said.get(5)!.toString(), /^\x02\0error forwarding port 2 to pod dev, uid .*: the engine is silent$/), 10_000, 5);
+    assert.match(said.get(3)!.toString(), /connection refused/);
+    const closed = once(socket, "close");
+    // The far end goes: so does the connection, since nothing else is open.
+    dialled.at(-1)!.end();
+    assert.equal((await closed)[0], 1000);
+    const refused = await ask("dev/portforward", { upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-protocol": "v4.channel.k8s.io" }, "GET");
+    assert.match(refused.status.message, /"ports" is required/);
   });
   it("cut a connection to a port nobody listens on, and say why an instance cannot be reached", async () => {
     const { open, said, ended, write, socket } = await speak("dev/portforward", "portforward.k8s.io");
