@@ -96,7 +96,7 @@ export function applyTests(make: MakeStore, skips: Skips): void {
 
     it("of the status writes and owns the status only, and makes no object", async (store) => {
       const told = { ...wish({ port: 9 }), status: { phase: "Running", conditions: [{ type: "Ready", status: "True", reason: "Up", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" }] } };
-      await assert.rejects(apply(store, "probe", told, { subresource: "status" }), status("NotFound", 'services "web" not found'));
+      await assert.rejects(apply(store, "probe", told, { subresource: "status" }), status("NotFound", 'services.vendetta.dev "web" not found'));
       await apply(store, "a", { ...wish(whole), status: { phase: "Failed" } });
       const object = await apply(store, "probe", told, { subresource: "status" });
       assert.deepEqual([object.spec.port, object.status?.phase, object.metadata.generation], [undefined, "Running", 1]);
@@ -110,7 +110,7 @@ export function applyTests(make: MakeStore, skips: Skips): void {
     it("keeps the preconditions in the configuration, also where there is no object", async (store) => {
       const made = await apply(store, "a", wish(whole));
       await assert.rejects(apply(store, "a", wish(whole, { uid: "another" })), status("Conflict", "another object"));
-      await assert.rejects(apply(store, "a", wish({ ...whole, port: 1 }, { resourceVersion: "1" })), status("Conflict", "read it again"));
+      await assert.rejects(apply(store, "a", wish({ ...whole, port: 1 }, { resourceVersion: "1" })), status("Conflict", "the object has been modified"));
       const { uid, resourceVersion } = made.metadata;
       assert.equal((await apply(store, "a", wish({ ...whole, port: 1 }, { uid, resourceVersion }))).spec.port, 1);
       await store.delete("Service", ref);
