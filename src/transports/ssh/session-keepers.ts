@@ -1,0 +1,66 @@
+import { messageOf } from "../../base/errors.ts";
+import { openSessionKeeper, type SessionKeeper } from "./session-keeper.ts";
+import type { SshConnection } from "./ssh-connection.ts";
+import { SshError } from "./ssh-error.ts";
+import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
+import { TransportError } from "../transport.ts";
+
+/** Directories of lost connections that the next keeper is told of; sshd's own end tells the older ones. */
+const leftoversMax = 16;
+
+/** The keeper of each connection, made with its first command. */
+export interface SessionKeepers {
+  /** Undefined when the machine allows one session only. @throws TransportError (mayHaveRun false), the signal's reason */
+  of(connection: SshConnection, signal: AbortSignal | undefined): Promise<SessionKeeper | undefined>;
+  /** Its directory is gone: the next command makes another. */
+  drop(connection: SshConnection): void;
+  close(): Promise<void>;
+}
+
+export function createSessionKeepers(options: SshOptions): SessionKeepers {
+  const { clock, random } = options;
+  let made: { readonly connection: SshConnection; readonly keeper: Promise<SessionKeeper | undefined> } | undefined;
+  let leftovers: readonly string[] = [];
+
+  const open = async (connection: SshConnection) => {
+    const ended = leftovers;
+    let keeper: SessionKeeper | undefined;
+    try {
+      keeper = await openSessionKeeper({ clock, random, connection, leftovers: ended });
+    } catch (error) {
+      made = undefined;
+      if (error instanceof SshError) throw error;
+      throw new TransportError(`cannot open a shell on ${nameOfMachine(options)}: ${messageOf(error)}`, false, { cause: error });
+    }
+    if (keeper === undefined) return undefined;
+    const { dir } = keeper;
+    leftovers = leftovers.filter((each) => !ended.includes(each));
+    // The machine may not know yet that the connection is lost, and let the commands run: the next one tells it.
+    if (dir !== undefined) connection.lost.addEventListener("abort", () => (leftovers = [...leftovers, dir].slice(-leftoversMax)), { once: true });
+    // Where there is one session only, a command needs it more.
+    connection.sessions.onPressure(() => {
+      if (connection.sessions.limit > 1 || made?.connection !== connection) return;
+      made = { connection, keeper: Promise.resolve(undefined) };
+      void keeper.close();
+    });
+    return keeper;
+  };
+
+  return {
+    of(connection, signal) {
+      if (signal?.aborted) return Promise.reject(signal.reason as Error);
+      if (made?.connection !== connection) made = { connection, keeper: open(connection) };
+      return made.keeper;
+    },
+    drop(connection) {
+      if (made?.connection !== connection) return;
+      const { keeper } = made;
+      made = undefined;
+      void keeper.then((each) => each?.close(), () => {});
+    },
+    async close() {
+      const keeper = await made?.keeper.catch(() => undefined);
+      await keeper?.close();
+    },
+  };
+}
