@@ -43,10 +43,12 @@ export interface SshdOptions {
   readonly options?: readonly string[];
   /** Default true. */
   readonly sftp?: boolean;
-  /** The account's login shell, by its path. Default: the account's own. */
+  /** The account's login shell, by its path. Default: dash. */
   readonly shell?: string;
   /** The account's home. Default: its own. */
   readonly home?: string;
+  /** The account's password. Default: none that anybody knows. */
+  readonly password?: string;
 }
 
 /** @param name of a key file, made without a passphrase unless one is given */
@@ -54,15 +56,16 @@ export function makeKey(file: string, passphrase = "", type = "ed25519"): void {
   execFileSync("ssh-keygen", ["-q", "-t", type, "-N", passphrase, "-C", "test", "-f", file]);
 }
 
-export async function startSshd({ options = [], sftp = true, shell, home }: SshdOptions = {}): Promise<TestSshd> {
+export async function startSshd({ options = [], sftp = true, shell, home, password }: SshdOptions = {}): Promise<TestSshd> {
   mkdirSync("/run/sshd", { recursive: true });
   const directory = mkdtempSync(join(tmpdir(), "vd-sshd-"));
   const file = (name: string) => join(directory, name);
   const { username: user, homedir } = userInfo();
   // In a mount namespace of its own, sshd sees other accounts than the machine has.
-  const accounts = `root:x:0:0:root:${home ?? homedir}:${shell ?? "/bin/sh"}\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`;
+  const accounts = `root:x:0:0:root:${home ?? homedir}:${shell ?? "/bin/dash"}\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`;
   writeFileSync(file("passwd"), accounts);
-  const inNamespace = shell === undefined && home === undefined ? [] : ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/passwd && shift && exec "$@"', "sh", file("passwd")];
+  writeFileSync(file("shadow"), `root:${password === undefined ? "*" : execFileSync("openssl", ["passwd", "-6", password], { encoding: "utf8" }).trim()}:19000:0:99999:7:::\n`, { mode: 0o600 });
+  const inNamespace = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/shadow && shift 2 && exec "$@"', "sh", file("passwd"), file("shadow")];
   const port = await freePort();
   makeKey(file("host"));
   makeKey(file("key"));

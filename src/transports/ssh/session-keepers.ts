@@ -1,6 +1,7 @@
 import { messageOf } from "../../base/errors.ts";
 import { openSessionKeeper, type SessionKeeper } from "./session-keeper.ts";
-import type { SshConnection } from "./ssh-connection.ts";
+import type { StartMark } from "./remote-script.ts";
+import { connectSsh, type SshConnection } from "./ssh-connection.ts";
 import { SshError } from "./ssh-error.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
 import { TransportError } from "../transport.ts";
@@ -12,6 +13,11 @@ const leftoversMax = 16;
 export interface SessionKeepers {
   /** Undefined when the machine allows one session only. @throws TransportError (mayHaveRun false), the signal's reason */
   of(connection: SshConnection, signal: AbortSignal | undefined): Promise<SessionKeeper | undefined>;
+  /**
+   * Signals every process of a session. Without a keeper, over a connection of its own: sshd counts sessions by connection, and ssh2
+   * sends no signal once stdin has ended. Never rejects: who ends a command that cannot be reached has nothing better to do.
+   */
+  kill(keeper: SessionKeeper | undefined, session: StartMark, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** Its directory is gone: the next command makes another. */
   drop(connection: SshConnection): void;
   close(): Promise<void>;
@@ -20,6 +26,7 @@ export interface SessionKeepers {
 export function createSessionKeepers(options: SshOptions): SessionKeepers {
   const { clock, random } = options;
   let made: { readonly connection: SshConnection; readonly keeper: Promise<SessionKeeper | undefined> } | undefined;
+  const closing = new AbortController();
   let leftovers: readonly string[] = [];
 
   const open = async (connection: SshConnection) => {
@@ -52,6 +59,21 @@ export function createSessionKeepers(options: SshOptions): SessionKeepers {
       if (made?.connection !== connection) made = { connection, keeper: open(connection) };
       return made.keeper;
     },
+    async kill(keeper, session, signal) {
+      if (keeper !== undefined) return await keeper.kill(session, signal);
+      try {
+        const apart = await connectSsh(options, closing.signal, () => {});
+        try {
+          const other = await openSessionKeeper({ clock, random, connection: apart, leftovers: [] });
+          await other?.kill(session, signal);
+          await other?.close();
+        } finally {
+          apart.close();
+        }
+      } catch {
+        // The command's own connection will tell what becomes of it.
+      }
+    },
     drop(connection) {
       if (made?.connection !== connection) return;
       const { keeper } = made;
@@ -59,6 +81,7 @@ export function createSessionKeepers(options: SshOptions): SessionKeepers {
       void keeper.then((each) => each?.close(), () => {});
     },
     async close() {
+      closing.abort(new SshError("Closed", `the way to ${nameOfMachine(options)} is closed`, false));
       const keeper = await made?.keeper.catch(() => undefined);
       await keeper?.close();
     },

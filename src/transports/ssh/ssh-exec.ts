@@ -8,9 +8,8 @@ import { endOf, type ChannelEnd } from "./channel-end.ts";
 import { readableOf, writableOf } from "./channel-streams.ts";
 import { awaitStart } from "./command-start.ts";
 import { openExec } from "./open-exec.ts";
-import { bootstrap, commandScript, type CommandScript, type StartFailure, type StartMark } from "./remote-script.ts";
+import { bootstrap, commandScript, type CommandScript, type StartFailure } from "./remote-script.ts";
 import type { SessionKeepers } from "./session-keepers.ts";
-import type { SessionKeeper } from "./session-keeper.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import type { SshLink } from "./ssh-link.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
@@ -70,16 +69,22 @@ export function createSshExec(options: SshOptions, link: SshLink, keepers: Sessi
     const stdin = writableOf(channel);
     const stdout = readableOf(channel);
     const stderr = tty === undefined ? readableOf(channel.stderr) : drained(channel);
-    const kill = killer(connection, channel, keeper, begun, end);
+    const kill = killer(connection, (name) => keepers.kill(keeper, begun, name), end);
+    let giveUp = () => {};
+    const givenUp = new Promise<void>((resolve) => (giveUp = resolve));
     const cancel = () => {
       void kill("SIGTERM");
       clock.after(cancelGraceMs, () => void kill("SIGKILL"));
-      clock.after(cancelGraceMs + cancelMsMax, () => channel.close());
+      const last = clock.after(cancelGraceMs + cancelMsMax, () => {
+        for (const each of [stdin, stdout, stderr, channel]) each.destroy();
+        giveUp();
+      });
+      void end.closed.then(() => last[Symbol.dispose]());
     };
     // What nobody has begun to read when the command has ended is dropped, as with a child process of one's own.
     void end.exited.then(() => clock.after(0, () => [stdout, stderr].forEach((each) => each.readableFlowing === null && each.resume())));
     const handedOn = Promise.all([end.closed, closeOf(stdout), closeOf(stderr)]);
-    const exit = connection.unlessLost(handedOn, true).then(
+    const exit = connection.unlessLost(Promise.race([handedOn, givenUp]), true).then(
       () => {
         if (signal?.aborted) throw signal.reason;
         if (end.status === undefined) throw new TransportError(`${argv[0]} on ${where} ended without saying how`, true);
@@ -117,14 +122,12 @@ export function createSshExec(options: SshOptions, link: SshLink, keepers: Sessi
   };
 }
 
-/** Signals the whole session by the keeper. Without one: the process group, by sshd (RFC 4254, 6.9). */
-function killer(connection: SshConnection, channel: ClientChannel, keeper: SessionKeeper | undefined, session: StartMark, end: ChannelEnd) {
+/** Signals it until it has ended. */
+function killer(connection: SshConnection, kill: (name: SignalName) => Promise<void>, end: ChannelEnd) {
   let isOver = false;
   void end.closed.then(() => (isOver = true));
   return async (name: SignalName) => {
-    if (isOver || connection.lost.aborted) return;
-    if (keeper === undefined) channel.signal(name.slice(3));
-    else await keeper.kill(session, name);
+    if (!isOver && !connection.lost.aborted) await kill(name);
   };
 }
 
