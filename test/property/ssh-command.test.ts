@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { bootstrap, commandScript, parseStart } from "../../src/transports/ssh/remote-script.ts";
+import { bootstrap, commandScript, parseStart, preamble } from "../../src/transports/ssh/remote-script.ts";
 import { check } from "./check.ts";
 
 const text = fc.oneof(
@@ -23,7 +23,7 @@ describe("a command over SSH", () => {
         check(
           fc.property(fc.array(text, { maxLength: 6 }), environment, text, (args, env, stdin) => {
             const script = commandScript({ argv: ["sh", "-c", print, "sh", ...args], cwd: "/", env, tty: false, nonce: "n0nce", keeperDir: undefined });
-            const { stdout } = spawnSync(login!, [...words, "-c", bootstrap.replace("/bin/sh", shell)], { input: `${script}\n${stdin}`, env: { PATH: process.env["PATH"], HOME: "/nonexistent" } });
+            const { stdout } = spawnSync(login!, [...words, "-c", bootstrap.replace("/bin/sh", shell)], { input: `${preamble}\n${script}\n${stdin}`, env: { PATH: process.env["PATH"], HOME: "/nonexistent" } });
             const parsed = parseStart(stdout, "n0nce");
             assert.ok(typeof parsed?.started === "object" && parsed.started.pid > 1, stdout.toString());
             const inOrder = Object.entries(env).map(([name, value]) => `${name}=${value}`).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));

@@ -4,7 +4,7 @@ import { codeOfText, dialError } from "../../src/transports/ssh/dial-error.ts";
 import { createHandshakeGate } from "../../src/transports/ssh/handshake-gate.ts";
 import { algorithmsFor, fingerprintOfPin, hostKeyOf, refusalOf } from "../../src/transports/ssh/host-key.ts";
 import { parseRelay } from "../../src/transports/ssh/relay-script.ts";
-import { bootstrap, commandScript, parseStart } from "../../src/transports/ssh/remote-script.ts";
+import { bootstrap, commandScript, parseStart, preamble } from "../../src/transports/ssh/remote-script.ts";
 import { nameOfMachine } from "../../src/transports/ssh/ssh-options.ts";
 import { isListenedOn } from "../../src/transports/ssh/ssh-ports.ts";
 
@@ -74,7 +74,7 @@ describe("what travels", () => {
   });
   it("is one line, whatever it holds", () => {
     const script = commandScript({ argv: ["a\nb", "'"], cwd: "/x\ny", env: { A: "1\n2" }, tty: true, nonce: "n0", keeperDir: "/tmp/k" });
-    assert.ok(!script.includes("\n"));
+    assert.ok(!script.includes("\n") && !preamble.includes("\n"));
   });
   it("refuses what no variable and no argument can hold", () => {
     const base = { argv: ["x"], cwd: undefined, env: {}, tty: false, nonce: "n0", keeperDir: undefined };

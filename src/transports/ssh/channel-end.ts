@@ -6,12 +6,14 @@ export interface ChannelEnd {
   /** The command itself has ended; what it started may still hold its outputs. */
   readonly exited: Promise<void>;
   readonly closed: Promise<void>;
+  readonly isClosed: boolean;
   readonly status: ExitStatus | undefined;
 }
 
 /** To be asked right after the channel was opened: a quick command ends soon. */
 export function endOf(channel: ClientChannel): ChannelEnd {
   let status: ExitStatus | undefined;
+  let isClosed = false;
   return {
     exited: new Promise((resolve) => {
       channel.once("exit", (code: number | null, signal?: string) => {
@@ -19,7 +21,15 @@ export function endOf(channel: ClientChannel): ChannelEnd {
         resolve();
       });
     }),
-    closed: new Promise((resolve) => channel.once("close", () => resolve())),
+    closed: new Promise((resolve) => {
+      channel.once("close", () => {
+        isClosed = true;
+        resolve();
+      });
+    }),
+    get isClosed() {
+      return isClosed;
+    },
     get status() {
       return status;
     },

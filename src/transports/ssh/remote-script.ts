@@ -1,6 +1,6 @@
 import { newlineVariable, shQuote } from "../../base/sh-quote.ts";
 
-// What is run on the machine: POSIX sh, so that dash, bash and busybox all do. Scripts travel as one line over the
+// What is run on the machine: POSIX sh, so that dash, bash and busybox all do. Scripts travel as lines over the
 // stdin of a shell that was started with nothing but `bootstrap` on its command line. `read` takes a pipe's bytes one by one
 // (POSIX: "read", for input that cannot be sought), so what follows the line is left to the command.
 
@@ -35,8 +35,25 @@ export interface CommandScript {
 }
 
 /**
- * One line that becomes the command: the process's id stays the same from login shell to command, so its end is told
- * by sshd itself. It enters itself with the keeper before it is the command; when that is gone, so is the connection, and nothing runs.
+ * The line that makes a shell ready to become a command by one more line, `commandScript`. sshd makes each command a session of its
+ * own; where another server does not, setsid does. It keeps the process's id unless that leads a group, and then the group will do.
+ */
+export const preamble = [
+  `v_no() { printf '%s!%s;' "$v_nonce" "$1"; exit 127; }`,
+  "v_start=-",
+  `if { IFS= read -r v_stat </proc/$$/stat; } 2>/dev/null; then set -- \${v_stat##*) }; v_start=\${20}; ` +
+    `if [ "$4" != $$ ] && [ "$3" != $$ ] && [ -z "\${vendetta_again-}" ] && command -v setsid >/dev/null 2>&1; then vendetta_again="$vendetta_line"; export vendetta_again; exec setsid /bin/sh -c 'vendetta_line=$vendetta_again; eval "$vendetta_line"'; fi; fi`,
+  "unset vendetta_again",
+  // Enters itself with the keeper before it is the command; when that is gone, so is the connection, and nothing runs.
+  `v_go() { case $1 in */*) { [ -f "$1" ] && [ -x "$1" ]; } || v_no program;; *) command -v "$1" >/dev/null 2>&1 || v_no program;; esac; ` +
+    `[ -z "$v_dir" ] || { printf '%s\\n' "$v_start" >"$v_dir/$$"; } 2>/dev/null || v_no abandoned; ` +
+    `[ -n "$v_tty" ] || printf '%s+;' "$v_nonce" >&2; printf '%s+%s %s;' "$v_nonce" $$ "$v_start"; exec "$@"; }`,
+  `IFS= read -r vendetta_line && eval "$vendetta_line"`,
+].join("; ");
+
+/**
+ * One line by which a shell that has read the preamble becomes the command: the process's id stays the same from login shell
+ * to command, so that sshd itself tells its end.
  * @throws RangeError for what no argument and no variable can hold
  */
 export function commandScript({ argv, cwd, env, tty, nonce, keeperDir }: CommandScript): string {
@@ -48,26 +65,14 @@ export function commandScript({ argv, cwd, env, tty, nonce, keeperDir }: Command
   const directory = cwd === undefined ? undefined : shQuote(cwd);
   const needsNewline = [words, directory ?? "", ...assignments].some((text) => text.includes(`$${newlineVariable}`));
   return [
-    `v_no() { printf '%s!%s;' ${nonce} "$1"; exit 127; }`,
-    // The terminal came without these two, so that the line is neither shown nor cut; now it gets them.
+    `v_nonce=${nonce} v_tty=${tty ? 1 : ""} v_dir=${keeperDir === undefined ? "" : shQuote(keeperDir)}`,
+    // The terminal came without these two, so that the lines are neither shown nor cut; now it gets them.
     ...(tty ? ["stty icanon echo 2>/dev/null || v_no terminal"] : []),
-    "v_start=-",
-    `if { IFS= read -r v_stat </proc/$$/stat; } 2>/dev/null; then set -- \${v_stat##*) }; v_start=\${20}`,
-    // sshd makes each command a session of its own; where another server does not, setsid does. It keeps the process's id unless
-    // that leads a group, and then the group does as well.
-    `if [ "$4" != $$ ] && [ "$3" != $$ ] && [ -z "\${vendetta_again-}" ] && command -v setsid >/dev/null 2>&1; then vendetta_again="$vendetta_line"; export vendetta_again; exec setsid /bin/sh -c 'vendetta_line=$vendetta_again; eval "$vendetta_line"'; fi`,
-    "fi",
-    "unset vendetta_again",
     ...(needsNewline ? [`${newlineVariable}=$(printf '\\nx'); ${newlineVariable}=\${${newlineVariable}%x}`] : []),
     ...(directory === undefined ? [] : [`{ cd ${directory}; } >/dev/null 2>&1 || v_no directory`]),
-    `set -- ${words}`,
     ...(assignments.length === 0 ? [] : [`export ${assignments.join(" ")}`]),
-    `case $1 in */*) { [ -f "$1" ] && [ -x "$1" ]; } || v_no program;; *) command -v "$1" >/dev/null 2>&1 || v_no program;; esac`,
-    ...(keeperDir === undefined ? [] : [`{ printf '%s\\n' "$v_start" >${shQuote(keeperDir)}/$$; } 2>/dev/null || v_no abandoned`]),
-    ...(tty ? [] : [`printf '%s+;' ${nonce} >&2`]),
-    `printf '%s+%s %s;' ${nonce} $$ "$v_start"`,
-    `exec "$@"`,
-  ].join("; ").replaceAll("then; ", "then ");
+    `v_go ${words}`,
+  ].join("; ");
 }
 
 /** Looks for the start mark in what a command's stdout began with. Undefined: not there yet. `rest` is the command's own. */
@@ -89,6 +94,8 @@ export interface KeeperScript {
   readonly name: string;
   /** Whole paths of keepers of connections that were lost: what they kept is ended. */
   readonly leftovers: readonly string[];
+  /** The same of keepers of this connection that somebody ended: what they kept is ended with the connection. */
+  readonly adopted: readonly string[];
 }
 
 /**
@@ -98,7 +105,7 @@ export interface KeeperScript {
  * Takes lines: `k PID START SIGNAL` signals a session and answers `k PID;`, `f PID …` forgets. A file named after each pid holds the
  * start time, so that a recycled pid is never signalled. The number of a session is not given out again while any process is in it.
  */
-export function keeperScript({ nonce, name, leftovers }: KeeperScript): string {
+export function keeperScript({ nonce, name, leftovers, adopted }: KeeperScript): string {
   return [
     "trap '' PIPE HUP INT",
     "umask 077",
@@ -120,5 +127,6 @@ export function keeperScript({ nonce, name, leftovers }: KeeperScript): string {
     ...leftovers.map((path) => `v_all ${shQuote(path)}`),
     `while IFS=' ' read -r v_verb v_1 v_2 v_3; do case $v_verb in k) v_end $v_1 $v_2 $v_3; printf 'k %s;' $v_1;; f) [ -z "$v_dir" ] || (cd "$v_dir" && rm -f $v_1 $v_2 $v_3);; esac; done`,
     `[ -z "$v_dir" ] || v_all "$v_dir"`,
+    ...adopted.map((path) => `v_all ${shQuote(path)}`),
   ].join("; ");
 }

@@ -9,6 +9,8 @@ import type { SshConnection } from "./ssh-connection.ts";
 export interface SessionKeeper {
   /** Where commands enter themselves; undefined when no directory could be made there: then a lost connection leaves them. */
   readonly dir: string | undefined;
+  /** False when somebody ended it, or the connection is gone. */
+  readonly isOpen: boolean;
   /** Signals every process of the session. Resolves when it is done, or when the connection is gone. */
   kill(session: StartMark, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** It has begun, perhaps with the number of one that is about to be forgotten. */
@@ -31,10 +33,11 @@ interface KeeperOptions {
   readonly random: Random;
   readonly connection: SshConnection;
   readonly leftovers: readonly string[];
+  readonly adopted: readonly string[];
 }
 
 /** Undefined when the machine allows one session only: the commands need that. @throws TransportError */
-export async function openSessionKeeper({ clock, random, connection, leftovers }: KeeperOptions): Promise<SessionKeeper | undefined> {
+export async function openSessionKeeper({ clock, random, connection, leftovers, adopted }: KeeperOptions): Promise<SessionKeeper | undefined> {
   const nonce = random.uuid();
   const session = await openExec(connection, bootstrap, undefined, undefined);
   const channel = session.value;
@@ -46,7 +49,7 @@ export async function openSessionKeeper({ clock, random, connection, leftovers }
     acks.clear();
   });
   channel.stderr.resume();
-  channel.write(`${keeperScript({ nonce, name: `.vendetta-${nonce}`, leftovers })}\n`);
+  channel.write(`${keeperScript({ nonce, name: `.vendetta-${nonce}`, leftovers, adopted })}\n`);
   const said = reader(channel, (text) => {
     const waiting = acks.get(text);
     const [done] = waiting ?? [];
@@ -65,6 +68,9 @@ export async function openSessionKeeper({ clock, random, connection, leftovers }
   let forgotten: number[] = [];
   return {
     dir: dir === "" ? undefined : dir,
+    get isOpen() {
+      return open && channel.writable;
+    },
     kill: ({ pid, startTime }, signal) =>
       new Promise((resolve) => {
         if (!open || !channel.writable) return resolve();

@@ -4,6 +4,7 @@ import type { StartMark } from "./remote-script.ts";
 import { connectSsh, type SshConnection } from "./ssh-connection.ts";
 import { SshError } from "./ssh-error.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
+import { untilAborted } from "./until-aborted.ts";
 import { TransportError } from "../transport.ts";
 
 /** Directories of lost connections that the next keeper is told of; sshd's own end tells the older ones. */
@@ -17,7 +18,7 @@ export interface SessionKeepers {
    * Signals every process of a session. Without a keeper, over a connection of its own: sshd counts sessions by connection, and ssh2
    * sends no signal once stdin has ended. Never rejects: who ends a command that cannot be reached has nothing better to do.
    */
-  kill(keeper: SessionKeeper | undefined, session: StartMark, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  kill(connection: SshConnection, session: StartMark, signal: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** Its directory is gone: the next command makes another. */
   drop(connection: SshConnection): void;
   close(): Promise<void>;
@@ -25,15 +26,15 @@ export interface SessionKeepers {
 
 export function createSessionKeepers(options: SshOptions): SessionKeepers {
   const { clock, random } = options;
-  let made: { readonly connection: SshConnection; readonly keeper: Promise<SessionKeeper | undefined> } | undefined;
+  let made: { readonly connection: SshConnection; readonly keeper: Promise<SessionKeeper | undefined>; readonly adopted: readonly string[] } | undefined;
   const closing = new AbortController();
   let leftovers: readonly string[] = [];
 
-  const open = async (connection: SshConnection) => {
+  const open = async (connection: SshConnection, adopted: readonly string[]) => {
     const ended = leftovers;
     let keeper: SessionKeeper | undefined;
     try {
-      keeper = await openSessionKeeper({ clock, random, connection, leftovers: ended });
+      keeper = await openSessionKeeper({ clock, random, connection, leftovers: ended, adopted });
     } catch (error) {
       made = undefined;
       if (error instanceof SshError) throw error;
@@ -47,24 +48,36 @@ export function createSessionKeepers(options: SshOptions): SessionKeepers {
     // Where there is one session only, a command needs it more.
     connection.sessions.onPressure(() => {
       if (connection.sessions.limit > 1 || made?.connection !== connection) return;
-      made = { connection, keeper: Promise.resolve(undefined) };
+      made = { connection, keeper: Promise.resolve(undefined), adopted };
       void keeper.close();
     });
     return keeper;
   };
 
+  const of: SessionKeepers["of"] = async (connection, signal) => {
+    signal?.throwIfAborted();
+    if (made?.connection !== connection) made = { connection, keeper: open(connection, []), adopted: [] };
+    const { keeper, adopted } = made;
+    const found = await untilAborted(keeper, signal);
+    // Somebody ended it.
+    if (found?.isOpen !== false || connection.lost.aborted) return found;
+    if (made?.keeper === keeper) {
+      const orphaned = found.dir === undefined ? adopted : [...adopted, found.dir].slice(-leftoversMax);
+      made = { connection, keeper: open(connection, orphaned), adopted: orphaned };
+    }
+    return await untilAborted(made.keeper, signal);
+  };
+
   return {
-    of(connection, signal) {
-      if (signal?.aborted) return Promise.reject(signal.reason as Error);
-      if (made?.connection !== connection) made = { connection, keeper: open(connection) };
-      return made.keeper;
-    },
-    async kill(keeper, session, signal) {
-      if (keeper !== undefined) return await keeper.kill(session, signal);
+    of,
+    async kill(connection, session, signal) {
       try {
+        // Any keeper can: the one that the command entered itself with may be gone.
+        const keeper = await of(connection, undefined);
+        if (keeper !== undefined) return await keeper.kill(session, signal);
         const apart = await connectSsh(options, closing.signal, () => {});
         try {
-          const other = await openSessionKeeper({ clock, random, connection: apart, leftovers: [] });
+          const other = await openSessionKeeper({ clock, random, connection: apart, leftovers: [], adopted: [] });
           await other?.kill(session, signal);
           await other?.close();
         } finally {

@@ -4,12 +4,13 @@ import type { ClientChannel, PseudoTtyOptions } from "ssh2";
 import { sleep } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import { TransportError, type ExecStream, type Transport } from "../transport.ts";
-import { endOf, type ChannelEnd } from "./channel-end.ts";
+import type { ChannelEnd } from "./channel-end.ts";
 import { readableOf, writableOf } from "./channel-streams.ts";
 import { awaitStart } from "./command-start.ts";
 import { openExec } from "./open-exec.ts";
 import { bootstrap, commandScript, type CommandScript, type StartFailure } from "./remote-script.ts";
 import type { SessionKeepers } from "./session-keepers.ts";
+import { createShellSessions, shellOf } from "./shell-sessions.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import type { SshLink } from "./ssh-link.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
@@ -18,6 +19,8 @@ import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
 const cancelGraceMs = 200;
 /** After it was forced: then its channel is closed, whether or not it said a last word. */
 const cancelMsMax = 5000;
+/** After a command has begun, the next one's shell is opened when it has ended, or after this long. */
+const prepareMsMax = 50;
 /** For all commands to end when the transport is closed. */
 const endMsMax = 3000;
 
@@ -39,18 +42,15 @@ export interface SshExec {
 export function createSshExec(options: SshOptions, link: SshLink, keepers: SessionKeepers): SshExec {
   const { clock, random } = options;
   const where = nameOfMachine(options);
+  const shells = createShellSessions(clock);
   const running = new Set<Running>();
 
   const start = async (connection: SshConnection, argv: readonly string[], { env = {}, cwd, tty, signal }: ExecOptions): Promise<ExecStream> => {
     const nonce = random.uuid();
     await keepers.of(connection, signal);
-    const session = await openExec(connection, bootstrap, tty === undefined ? undefined : terminalOf(tty), signal);
-    const channel = session.value;
+    const { channel, end } = tty === undefined ? await shells.take(connection, signal) : shellOf(await openExec(connection, bootstrap, terminalOf(tty), signal));
     // Asked for again: it gives its session up where the machine allows one only.
     const keeper = await keepers.of(connection, undefined);
-    const end = endOf(channel);
-    void end.closed.then(() => session[Symbol.dispose]());
-
     const script = scriptOf({ argv, cwd, env, tty: tty !== undefined, nonce, keeperDir: keeper?.dir }, where);
     if (typeof script !== "string") {
       channel.close();
@@ -63,13 +63,19 @@ export function createSshExec(options: SshOptions, link: SshLink, keepers: Sessi
       if (begun === "abandoned") keepers.drop(connection);
       throw new TransportError(startFailure(begun, argv[0]!, cwd, where), false);
     }
+    // Not while it is quick about it itself.
+    const prepare = clock.after(prepareMsMax, () => shells.prepare(connection));
+    void end.closed.then(() => {
+      prepare[Symbol.dispose]();
+      shells.prepare(connection);
+    });
     keeper?.remember(begun);
     void end.closed.then(() => keeper?.forget(begun));
 
     const stdin = writableOf(channel);
     const stdout = readableOf(channel);
     const stderr = tty === undefined ? readableOf(channel.stderr) : drained(channel);
-    const kill = killer(connection, (name) => keepers.kill(keeper, begun, name), end);
+    const kill = killer(connection, (name) => keepers.kill(connection, begun, name), end);
     let giveUp = () => {};
     const givenUp = new Promise<void>((resolve) => (giveUp = resolve));
     const cancel = () => {

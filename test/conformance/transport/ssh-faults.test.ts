@@ -23,6 +23,19 @@ const marking = () => {
   return { mark, env: { VENDETTA_TEST_MARK: mark } };
 };
 
+/** Shells that wait for a line: the keeper, and one that was opened ahead. */
+function waitingShells(sshd: TestSshd): number[] {
+  const forked = sshd.connections();
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+    try {
+      const [, parent] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))!;
+      return forked.includes(Number(parent)) && readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("read -r vendetta_line");
+    } catch {
+      return false; // Gone meanwhile.
+    }
+  });
+}
+
 describe("ssh: a connection that breaks", { timeout: 120_000, skip: why }, () => {
   let sshd: TestSshd;
   let proxy: TcpProxy;
@@ -53,7 +66,7 @@ describe("ssh: a connection that breaks", { timeout: 120_000, skip: why }, () =>
   });
   it("before the command was sent: it is sent over the next connection, once", async () => {
     const path = file();
-    await transport.run(["true"], { timeoutMs });
+    await transport.connect(AbortSignal.timeout(timeoutMs));
     proxy.stall();
     await transport.run(["sh", "-c", 'echo ran >>"$1"', "sh", path], { timeoutMs });
     assert.deepEqual([readFileSync(path, "utf8"), proxy.made], ["ran\n", 2]);
@@ -101,6 +114,7 @@ describe("ssh: a connection that breaks", { timeout: 120_000, skip: why }, () =>
   it("after a command: its result stands, and the next one gets a new connection", async () => {
     assert.equal((await transport.run(["echo", "one"], { timeoutMs })).stdout, "one\n");
     proxy.cut();
+    await eventually(() => assert.equal(transport.state.phase, "broken"), 5000, 20);
     assert.equal((await transport.run(["echo", "two"], { timeoutMs })).stdout, "two\n");
     assert.equal(proxy.made, 2);
   });
@@ -134,6 +148,18 @@ describe("ssh: a connection that breaks", { timeout: 120_000, skip: why }, () =>
     proxy.stall();
     await eventually(() => assert.equal(transport.state.phase, "broken"), 10_000, 50);
     assert.match(transport.state.phase === "broken" ? transport.state.reason : "", /no answer for 2 s/);
+  });
+  it("is not broken by the end of its keeper: another one takes over what that kept", async () => {
+    const { mark, env } = marking();
+    const abort = new AbortController();
+    const stream = await transport.exec(["sleep", "1000"], { env, signal: abort.signal });
+    await started(mark, 1);
+    for (const pid of waitingShells(sshd)) process.kill(pid, "SIGKILL");
+    await eventually(() => assert.deepEqual(waitingShells(sshd), []), 5000, 20);
+    abort.abort(new Error("enough"));
+    await assert.rejects(stream.exit, /enough/);
+    await gone(mark);
+    assert.deepEqual([(await transport.run(["echo", "on"], { timeoutMs })).stdout, proxy.made], ["on\n", 1]);
   });
   it("tells its latency", async () => {
     await transport.run(["true"], { timeoutMs });

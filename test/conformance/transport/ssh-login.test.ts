@@ -154,6 +154,7 @@ describe("ssh: a way there", { timeout: 60_000, skip: why }, () => {
       await transport.files.write(join(far.directory, "by-two"), "x".repeat(1_000_000));
       assert.equal(readFileSync(join(far.directory, "by-two"), "utf8").length, 1_000_000);
       await jump.kill();
+      await eventually(() => assert.deepEqual([first.state.phase, transport.state.phase], ["broken", "broken"]), 5000, 20);
       await assert.rejects(transport.run(["true"], { timeoutMs }), refused("Unreachable", "through ssh "));
       await jump.start();
       assert.equal((await transport.run(["echo", "again"], { timeoutMs })).stdout, "again\n");
