@@ -5,7 +5,7 @@ import { ProviderError, type Instance, type Provider } from "../../src/providers
 import { TransportError, type ExecStream } from "../../src/transports/transport.ts";
 import { ControlStream, type RequestText } from "./control-stream.ts";
 import { parseRun } from "./run-reply.ts";
-import { shQuote } from "./sh-quote.ts";
+import { shQuote } from "../../src/base/sh-quote.ts";
 import { startLines } from "./start-lines.ts";
 import { logsScript } from "./logs-script.ts";
 import type { Run, RunSpec, Supervisor, Supervisors } from "./supervisor.ts";

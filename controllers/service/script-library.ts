@@ -1,4 +1,4 @@
-import { newlineVariable } from "./sh-quote.ts";
+import { newlineVariable } from "../../src/base/sh-quote.ts";
 
 /*
  * What runs inside an instance, as text for POSIX sh: dash, busybox ash and bash (as `sh`) all run it, and the conformance

@@ -1,6 +1,6 @@
 import { messageOf } from "../../src/base/errors.ts";
 import { ProviderError } from "../../src/providers/provider.ts";
-import { shQuote } from "./sh-quote.ts";
+import { shQuote } from "../../src/base/sh-quote.ts";
 import type { RunSpec } from "./supervisor.ts";
 
 const startBytesMax = 2 * 1024 * 1024;

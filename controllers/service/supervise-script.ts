@@ -1,5 +1,5 @@
 import { scriptLibrary } from "./script-library.ts";
-import { newlineVariable } from "./sh-quote.ts";
+import { newlineVariable } from "../../src/base/sh-quote.ts";
 
 /** Bytes read from the log pipe before its size is looked at: a read is at most `logReadBytes`, a round `logReadsPerRound` reads. */
 const logReadBytes = 4096;

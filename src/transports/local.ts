@@ -2,11 +2,12 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createServer, connect } from "node:net";
 import { homedir } from "node:os";
 import { Readable, Writable, type Duplex } from "node:stream";
-import { timeoutSignal, type Clock } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
 import { createLocalFiles } from "./local-files.ts";
 import { terminalArgv, terminalWindow } from "./local-terminal.ts";
-import { execOutputBytesMax, TransportError, type DialTarget, type ExecOptions, type ExecStream, type ExitStatus, type RunOptions, type RunResult, type Transport } from "./transport.ts";
+import { runCommand } from "./run-command.ts";
+import { TransportError, type DialTarget, type ExecStream, type ExitStatus, type Transport } from "./transport.ts";
 
 /** Between asking a cancelled command to end and forcing it. */
 const cancelGraceMs = 200;
@@ -65,7 +66,7 @@ export function createLocalTransport({ clock }: { readonly clock: Clock }): Tran
   return {
     name: "local",
     exec,
-    run: (argv, options) => run(clock, exec, argv, options),
+    run: (argv, options) => runCommand(clock, exec, argv, options),
     async dial(target, signal) {
       if (closed) throw new TransportError("the way to this machine is closed", false);
       const socket = await dial(target, signal);
@@ -103,31 +104,6 @@ function killSession(child: ChildProcess, name: NodeJS.Signals): void {
 function startFailure(program: string, cwd: string | undefined, error: Error): string {
   if (codeOf(error) !== "ENOENT") return `cannot start ${program}: ${messageOf(error)}`;
   return cwd === undefined ? `cannot start ${program}: there is no such program` : `cannot start ${program}: there is no such program, or no directory ${cwd}`;
-}
-
-async function run(clock: Clock, exec: Transport["exec"], argv: readonly string[], options: RunOptions): Promise<RunResult> {
-  using bound = timeoutSignal(clock, options.timeoutMs, argv[0]!, options.signal);
-  const { env, cwd } = options satisfies ExecOptions;
-  const stream = await exec(argv, { env, cwd, signal: bound.signal });
-  const bytesMax = options.outputBytesMax ?? execOutputBytesMax;
-  const stdout = collect(stream.stdout, bytesMax);
-  const stderr = collect(stream.stderr, bytesMax);
-  stream.stdin.end(options.stdin ?? "");
-  const { code, signal } = await stream.exit;
-  return { code, signal, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.truncated() || stderr.truncated() };
-}
-
-function collect(stream: Readable, bytesMax: number) {
-  const chunks: Buffer[] = [];
-  let kept = 0;
-  let dropped = false;
-  stream.on("data", (chunk: Buffer) => {
-    const room = bytesMax - kept;
-    if (chunk.length > room) dropped = true;
-    if (room > 0) chunks.push(chunk.subarray(0, room));
-    kept += Math.min(chunk.length, room);
-  });
-  return { text: () => Buffer.concat(chunks).toString("utf8"), truncated: () => dropped };
 }
 
 function dial(target: DialTarget, signal: AbortSignal): Promise<Duplex> {

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { newlineVariable, shQuote } from "../../controllers/service/sh-quote.ts";
+import { newlineVariable, shQuote } from "../../src/base/sh-quote.ts";
 
 /** Anything an argument can hold: all of Unicode but NUL, with what shells and their parsers care about made likely. */
 const text = fc.oneof(

@@ -1,0 +1,48 @@
+import { runCommand } from "../run-command.ts";
+import type { Transport } from "../transport.ts";
+import { createSessionKeepers } from "./session-keepers.ts";
+import { createSshDial } from "./ssh-dial.ts";
+import { createSshExec } from "./ssh-exec.ts";
+import { createSshFiles } from "./ssh-files.ts";
+import { createSshLink, type SshState } from "./ssh-link.ts";
+import { createIsPortFree } from "./ssh-ports.ts";
+import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
+
+/** A machine over one SSH connection, with nothing installed on it. */
+export interface SshTransport extends Transport {
+  readonly state: SshState;
+  /** Called with each change, and after each answered keepalive. */
+  onState(listener: (state: SshState) => void): Disposable;
+  /** Resolves when there is a connection. Everything else makes one by itself. @throws SshError, the signal's reason */
+  connect(signal: AbortSignal): Promise<void>;
+}
+
+/** Nothing is connected before the first use. */
+export function createSshTransport(options: SshOptions): SshTransport {
+  const { clock } = options;
+  const link = createSshLink(options);
+  const keepers = createSessionKeepers(options);
+  const { exec, end } = createSshExec(options, link, keepers);
+  const run: Transport["run"] = (argv, runOptions) => runCommand(clock, exec, argv, runOptions);
+  const { dial, end: endDialed } = createSshDial(options, link, exec);
+  return {
+    name: `ssh ${nameOfMachine(options)}`,
+    get state() {
+      return link.state;
+    },
+    onState: (listener) => link.onState(listener),
+    connect: (signal) => link.use(() => Promise.resolve(), signal),
+    exec,
+    run,
+    dial,
+    isPortFree: createIsPortFree(options, link, run),
+    files: createSshFiles(options, link, exec, run),
+    async close() {
+      link.refuse();
+      endDialed();
+      await end();
+      await keepers.close();
+      link.close();
+    },
+  };
+}
