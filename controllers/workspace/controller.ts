@@ -203,7 +203,7 @@ class Pass {
     }
     const down = isDeleting(this.#stored) || this.#stored.spec.state === "Stopped" || (instance !== undefined && instance.specHash !== specHash);
     const running = down && instance?.state === "running" ? await this.#runningServices(provider, instance, signal) : { names: [], graceSeconds: 0 };
-    return { instance: { kind: "known", instance }, specHash, difference: "its spec has changed", running, now: clock.now() };
+    return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === this.#stored.metadata.generation ? "it was asked for" : "its spec has changed", running, now: clock.now() };
   }
 
   /** Services whose process lives, as the instance itself tells. */

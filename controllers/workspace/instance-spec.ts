@@ -1,3 +1,4 @@
+import { recreationAnnotation } from "../../src/api/annotations.ts";
 import { parseQuantity } from "../../src/api/quantity.ts";
 import type { Workspace, WorkspacePort } from "../../src/api/workspace.ts";
 import type { InstanceSpec, Mount } from "../../src/providers/provider.ts";
@@ -6,7 +7,8 @@ import { fingerprint } from "../fingerprint.ts";
 /** The part of a spec that is fixed when the instance is made: when it changes, the instance is made anew. */
 function fixedPart({ metadata, spec }: Workspace) {
   const { image, env, workingDir, user, mounts, resources, docker, ports } = spec;
-  return { name: metadata.name, image, env, workingDir, user, mounts, resources, engine: docker, ports };
+  const asked = metadata.annotations?.[recreationAnnotation];
+  return { name: metadata.name, image, env, workingDir, user, mounts, resources, engine: docker, ports, ...(asked === undefined ? {} : { asked }) };
 }
 
 export function specHashOf(workspace: Workspace): string {

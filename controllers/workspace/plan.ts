@@ -112,7 +112,8 @@ function planStop(workspace: Workspace, seen: WorkspaceObservation): WorkspacePl
 
 function planRecreate(workspace: Workspace, seen: WorkspaceObservation, instance: Instance): WorkspacePlan {
   if (workspace.status?.phase !== "Recreating") {
-    const kept = workspace.spec.mounts.filter((mount) => mount.volume !== undefined || mount.hostPath !== undefined).map((mount) => mount.path);
+    const own = workspace.spec.provider === "host" ? ["its directory"] : [];
+    const kept = workspace.spec.mounts.filter((mount) => mount.volume !== undefined || mount.hostPath !== undefined).map((mount) => mount.path).concat(own);
     const message = `the instance is going to be made anew (${seen.difference}); ${kept.length > 0 ? `kept: ${kept.join(", ")}; everything else in it is lost` : "everything in it is lost, as no mount keeps anything"}`;
     // The phase is on record before anything is done: it is what tells the services to stop.
     return outline(workspace, { phase: "Recreating", reason: "Recreating", message, steps: [{ do: "announce", type: "Normal", reason: "Recreating", message }], lookAgain: true, acted: false });

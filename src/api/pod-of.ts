@@ -1,3 +1,4 @@
+import { recreationOf } from "./annotations.ts";
 import { findCondition, isTrue } from "./conditions.ts";
 import type { ObjectMeta } from "./meta.ts";
 import type { ContainerStatus, Pod, PodCondition, PodContainer } from "./pod.ts";
@@ -53,13 +54,17 @@ export function containerTarget(pod: Pod, container: string): ContainerTarget | 
   return index === pod.spec.containers.length - 1 ? { kind: "Workspace" } : { kind: "Service", name: container };
 }
 
-/** The Workspace's uid with the UUID's version set to 8 ("vendor-specific", RFC 9562): as unique, never the same, and led back by `workspaceUid`. */
-export function podUid(uid: string): string {
-  return /^.{14}4.{21}$/.test(uid) ? `${uid.slice(0, 14)}8${uid.slice(15)}` : `pod-${uid}`;
+/**
+ * The Workspace's uid with the UUID's version set to 8 to f, in turn with each time it was asked to be made anew: never the
+ * same as the Workspace's, nor as that of the Pod before, and led back by `workspaceUid`.
+ */
+export function podUid(uid: string, recreation: number): string {
+  const turn = (8 + (recreation % 8)).toString(16);
+  return /^.{14}4.{21}$/.test(uid) ? `${uid.slice(0, 14)}${turn}${uid.slice(15)}` : `pod-${turn}-${uid}`;
 }
 
 export function workspaceUid(uid: string): string {
-  return /^.{14}8.{21}$/.test(uid) ? `${uid.slice(0, 14)}4${uid.slice(15)}` : uid.replace(/^pod-/, "");
+  return /^.{14}[89a-f].{21}$/.test(uid) ? `${uid.slice(0, 14)}4${uid.slice(15)}` : uid.replace(/^pod-[89a-f]-/, "");
 }
 
 function metadataOf({ apiVersion, kind, metadata }: Workspace, resourceVersion: string): ObjectMeta {
@@ -68,7 +73,7 @@ function metadataOf({ apiVersion, kind, metadata }: Workspace, resourceVersion: 
   return {
     name,
     ...(namespace === undefined ? {} : { namespace }),
-    uid: podUid(uid),
+    uid: podUid(uid, recreationOf({ metadata })),
     resourceVersion,
     generation,
     creationTimestamp,

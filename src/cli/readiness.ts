@@ -1,4 +1,5 @@
 import { findCondition, type Condition } from "../api/conditions.ts";
+import { hasEndedForGood } from "../api/service-end.ts";
 import type { AnyObject } from "../api/registry.ts";
 
 /** Where an object stands on its way to what was asked of it. */
@@ -34,7 +35,7 @@ export function settled(object: AnyObject | undefined): Verdict {
   if (object.kind === "Workspace" && object.spec.state === "Stopped") return { done: phase === "Stopped", state, message: phase === "Stopped" ? "" : (ready?.message ?? "") };
   const done = ready?.status === "True" || (object.kind === "Service" && phase === "Completed");
   // What ended badly and is never started again.
-  const final = !done && object.kind === "Service" && phase === "Failed" && object.spec.restartPolicy === "Never" && object.status?.lastExit !== undefined && object.status.nextRestartTime === undefined;
+  const final = !done && object.kind === "Service" && phase === "Failed" && hasEndedForGood(object);
   return { done, state, message: done ? "" : (ready?.message ?? "has no condition Ready yet"), ...(final ? { final } : {}) };
 }
 

@@ -26,6 +26,8 @@ export interface ApiResource extends ResponseKind {
   readonly singular: string;
   readonly scope: "Cluster" | "Namespaced";
   readonly verbs: readonly Verb[];
+  /** Verbs that OpenAPI tells of although they are refused: kubectl then asks the server, whose refusal says what to do, instead of finding faults with the manifest itself. */
+  readonly refusedVerbs?: readonly Verb[];
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly subresources: readonly ApiSubresource[];
@@ -52,6 +54,7 @@ export function resourceOf(kind: KindDefinition<never>): ApiResource {
     singular: kind.singular,
     scope: kind.scope,
     verbs: verbsOf(kind),
+    ...(view === undefined ? {} : { refusedVerbs: ["create", "patch"] as const }),
     shortNames: kind.shortNames,
     categories: kind.categories,
     subresources: view?.subresources.map((each) => ({ name: each.name, responseKind: { group, version, kind: each.kind }, verbs: each.verbs })) ?? status,

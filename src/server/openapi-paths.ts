@@ -84,7 +84,7 @@ export function openApiPaths(resources: readonly ApiResource[], names: OpenApiNa
     const collection = `${root}${namespaced ? "/namespaces/{namespace}" : ""}/${resource.plural}`;
     const rooms = namespaced ? [namespaceParameter] : [];
     const add = (path: string, at: Operation["at"], parameters: readonly Json[]) => {
-      const item = Object.fromEntries(resource.verbs.flatMap((verb) => (verb === "watch" || operations[verb].at !== at ? [] : [[operations[verb].method, operationOf(resource, verb, scopeWordOf(resource), names)]])));
+      const item = Object.fromEntries([...resource.verbs, ...(resource.refusedVerbs ?? [])].flatMap((verb) => (verb === "watch" || operations[verb].at !== at ? [] : [[operations[verb].method, operationOf(resource, verb, scopeWordOf(resource), names)]])));
       if (Object.keys(item).length > 0) paths[path] = { ...item, ...(parameters.length === 0 ? {} : { parameters }) };
     };
     add(collection, "collection", rooms);

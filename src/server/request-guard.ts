@@ -13,6 +13,9 @@ export function guardRequest(request: Pick<Request, "headers" | "url">, hosts: r
   if (origin !== null) throw new StatusError("Forbidden", `Cannot answer a request of the web page ${JSON.stringify(origin.slice(0, 200))}: this API is not for browsers`);
   const site = request.headers.get("sec-fetch-site");
   if (site === "cross-site" || site === "same-site") throw new StatusError("Forbidden", "Cannot answer a request of another web site: this API is not for browsers");
+  for (const name of ["impersonate-user", "impersonate-group", "impersonate-uid"]) {
+    if (request.headers.get(name) !== null) throw new StatusError("Forbidden", "Cannot act as somebody else: there is one identity here, so leave --as and --as-group out");
+  }
   // A request line may name a host of its own, over Host's.
   for (const each of [request.headers.get("host"), new URL(request.url).host]) {
     const host = (each ?? "").replace(/:\d+$/, "").toLowerCase();

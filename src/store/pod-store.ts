@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Pod } from "../api/pod.ts";
+import { askForRecreation } from "../api/annotations.ts";
 import { workspaceUid } from "../api/pod-of.ts";
 import { podKind } from "../api/pod-kind.ts";
 import type { KindMap, KindName } from "../api/registry.ts";
@@ -10,8 +11,8 @@ import { PodView } from "./pod-view.ts";
 import type { Preconditions, Selection, Store, WriteOptions } from "./store.ts";
 
 /**
- * The store with Pods beside what it keeps. A Pod is read like any other object; deleting one deletes its Workspace; every
- * other write is MethodNotAllowed. Events of a Workspace are also found as those of its Pod.
+ * The store with Pods beside what it keeps. A Pod is read like any other object. Deleting one has its Workspace made anew, as
+ * the Pod of a controller is: a Pod of another uid takes its place. Every other write is MethodNotAllowed. Events of a Workspace are also found as those of its Pod.
  */
 export function createPodStore(base: Store & CommitSource, clock: Clock): Store {
   const view = new PodView(base, clock);
@@ -38,9 +39,9 @@ async function deletePod(base: Store, view: PodView, ref: NamespacedName, precon
   const { uid, resourceVersion } = pod.metadata;
   if (preconditions.uid && preconditions.uid !== uid) throw conflict("pods", ref.name, `it is another object of that name now (uid ${uid}, expected ${preconditions.uid}): read it again`);
   if (preconditions.resourceVersion && preconditions.resourceVersion !== resourceVersion) throw conflict("pods", ref.name, `the object has been modified (it is at version ${resourceVersion}, expected ${preconditions.resourceVersion}): read it again`);
-  const workspace: KindMap["Workspace"] = await base.delete("Workspace", ref, { uid: workspaceUid(uid) }, options);
-  const { deletionTimestamp, generation, resourceVersion: now } = workspace.metadata;
-  return { ...pod, metadata: { ...pod.metadata, resourceVersion: now, generation, ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) } };
+  const workspace: KindMap["Workspace"] = await base.get("Workspace", ref);
+  const { metadata } = await base.patch("Workspace", ref, { type: "merge", patch: askForRecreation(workspace) }, options);
+  return { ...pod, metadata: { ...pod.metadata, resourceVersion: metadata.resourceVersion } };
 }
 
 /** Whoever asks for the events of a Pod, by its uid or its kind, gets those of its Workspace: nothing else happens to a Pod. */

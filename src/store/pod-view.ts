@@ -102,11 +102,21 @@ export class PodView {
       if (before !== undefined && sameButVersion(before, after)) return;
       pods.put("Pod", namespace, name, after);
     }
-    const last = after ?? deepFreeze({ ...before!, metadata: { ...before!.metadata, resourceVersion: String(version) } });
-    const change: Commit = { version, kind: "Pod", namespace, name, before, after, last };
-    history.add(change);
-    this.#hub.publish(change);
+    const tell = (change: Commit) => {
+      history.add(change);
+      this.#hub.publish(change);
+    };
+    if (before !== undefined && after !== undefined && before.metadata.uid !== after.metadata.uid) {
+      tell({ version, kind: "Pod", namespace, name, before, after: undefined, last: lastOf(before, version) });
+      return tell({ version, kind: "Pod", namespace, name, before: undefined, after, last: after });
+    }
+    tell({ version, kind: "Pod", namespace, name, before, after, last: after ?? lastOf(before!, version) });
   }
+}
+
+/** A Pod that goes, under the version of its going. */
+function lastOf(pod: Pod, version: number): Pod {
+  return deepFreeze({ ...pod, metadata: { ...pod.metadata, resourceVersion: String(version) } });
 }
 
 /** @param version of the change that made it so; absent: that of the newest of its parts */

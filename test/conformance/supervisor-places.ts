@@ -1,6 +1,6 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Readable } from "node:stream";
@@ -9,6 +9,7 @@ import { createDockerProvider } from "../../src/providers/docker/docker-provider
 import { instanceId, ProviderError, type Instance, type InstanceSpec, type Provider } from "../../src/providers/provider.ts";
 import { createLocalTransport } from "../../src/transports/local.ts";
 import type { ExecStream } from "../../src/transports/transport.ts";
+import { startDockerd } from "../harness/docker.ts";
 
 /** A place to supervise in, and what the tests may do there behind the supervisor's back. */
 export interface Place {
@@ -131,39 +132,13 @@ function shellPlace(root: string, mark: string, path: string): Place {
   };
 }
 
-/** Why there can be no engine here; undefined when there can. */
-export function dockerMissing(): string | undefined {
-  if (process.getuid?.() !== 0) return "only root can start a Docker engine";
-  return existsSync("/usr/sbin/dockerd") && existsSync("/usr/bin/busybox") ? undefined : "Docker or busybox is not installed";
-}
-
 const image = "vendetta-busybox:1";
 
 /** A container in an engine of its own. */
 export async function makeDockerPlace(): Promise<Place> {
-  const root = mkdtempSync(join(tmpdir(), "vendetta-docker-"));
-  const socketPath = join(root, "docker.sock");
-  const engine = spawn(
-    "dockerd",
-    ["--data-root", join(root, "data"), "--exec-root", join(root, "exec"), "--pidfile", join(root, "pid"), "-H", `unix://${socketPath}`, "--bridge=none", "--iptables=false", "--ip6tables=false"],
-    { stdio: "ignore", env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } },
-  );
-  const docker = (...args: string[]) => execFileSync("docker", ["-H", `unix://${socketPath}`, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  await until("the engine", () => {
-    try {
-      docker("version");
-      return true;
-    } catch {
-      if (engine.exitCode !== null) throw new Error(`dockerd ended with ${engine.exitCode}`);
-      return false;
-    }
-  }, 30_000);
-  const applets = execFileSync("busybox", ["--list"], { encoding: "utf8" }).trim().split("\n").filter((each) => each !== "busybox");
-  const files = join(root, "files");
-  for (const folder of ["bin", "tmp", "etc"]) mkdirSync(join(files, folder), { recursive: true });
-  execFileSync("cp", ["/usr/bin/busybox", join(files, "bin/busybox")]);
-  for (const applet of applets) symlinkSync("busybox", join(files, "bin", applet));
-  execFileSync("sh", ["-c", 'echo root:x:0:0::/root:/bin/sh >"$1/etc/passwd"; tar -C "$1" -c . | docker -H "$2" import - "$3"', "sh", files, `unix://${socketPath}`, image]);
+  const dockerd = await startDockerd();
+  const { socketPath } = dockerd;
+  await dockerd.importBusybox(image);
   const owner = { cluster: "test", uid: randomUUID(), namespace: "default", name: "w" };
   const spec = {
     owner, generation: 1, specHash: "h", hostname: "w", image, imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [],
@@ -186,10 +161,7 @@ export async function makeDockerPlace(): Promise<Place> {
       await provider.destroy(place.instance.id, { volumes: true }, AbortSignal.timeout(30_000));
       await transport.close();
       await place.close();
-      const gone = new Promise((resolve) => engine.once("exit", resolve));
-      engine.kill("SIGTERM");
-      await gone;
-      rmSync(root, { recursive: true, force: true });
+      await dockerd.stop();
     },
   };
 }

@@ -10,7 +10,8 @@ import { runLogBytesMax, type Run, type RunSpec, type Supervisor, type Superviso
 import { silentLogger } from "../../src/base/log.ts";
 import { systemClock } from "../../src/base/system.ts";
 import type { Provider } from "../../src/providers/provider.ts";
-import { dockerMissing, makeDockerPlace, makeShellPlace, placeOf, textOf, until, wait, type Place } from "./supervisor-places.ts";
+import { makeDockerPlace, makeShellPlace, placeOf, textOf, until, wait, type Place } from "./supervisor-places.ts";
+import { dockerUnavailable } from "../harness/docker.ts";
 
 const never = new AbortController().signal;
 setMaxListeners(0, never);
@@ -489,7 +490,7 @@ function declare(): void {
       await place.remove();
     });
   });
-  const missing = dockerMissing();
+  const missing = dockerUnavailable();
   describe("supervisor in a Docker container", { skip: missing ?? false, timeout: 180_000 }, () => {
     if (missing !== undefined) return;
     supervisorLaws(makeDockerPlace);

@@ -151,10 +151,20 @@ for (const provider of ["docker", "host"] as const) {
       assert.equal(code, 1);
       assert.match(stderr, /MethodNotAllowed.*a Pod shows a Workspace and its Services; write those/);
     });
-    it("delete deletes the Workspace, and waits for it", async () => {
+    it("logs -f of a task that has ended comes to its end", async () => {
+      assert.equal(await kubectl.ok("logs", "-f", "dev", "-c", "task"), "all done\n");
+    });
+    it("delete has the Workspace made anew, as for a Pod of a controller; logs -f goes on there", async () => {
+      const following = kubectl.start(["logs", "-f", "dev", "-c", "flaky"]);
+      await eventually(() => assert.match(following.said(), /begins\n$/), 15_000);
+      const uid = async () => (await kubectl.ok("get", "pod", "dev", "-o", "jsonpath={.metadata.uid}")).trim();
+      const before = await uid();
       assert.match(await kubectl.ok("delete", "pod", "dev", "--timeout=60s"), /pod "dev" deleted/);
-      assert.match((await kubectl.run(["get", "pod", "dev"])).stderr, /pods "dev" not found/);
-      assert.match((await kubectl.run(["get", "workspace", "dev"])).stderr, /"dev" not found/);
+      assert.notEqual(await uid(), before);
+      await eventually(() => assert.match(following.said(), /--- its workspace was started anew ---\nbegins\n/), 40_000, 200);
+      await following.end();
+      await kubectl.ok("wait", "pod", "dev", "--for=condition=Initialized", "--timeout=60s");
+      assert.match(await cli.ok("events", "--for", "workspace/dev"), /Recreating .*it was asked for/);
     });
   });
 }

@@ -78,21 +78,27 @@ describe("Pods beside what a store keeps", () => {
     assert.deepEqual([...first.items, ...rest.items].map((each) => each.metadata.name), ["a", "b", "c"]);
     assert.equal(first.remainingItemCount, 1);
   });
-  it("cannot be written, but for deletion, which is the Workspace's", async () => {
+  it("cannot be written, but for deletion, which has the Workspace made anew", async () => {
     const { base, store } = stores();
-    await base.create("Workspace", workspace("dev", { metadata: { finalizers: ["example.com/x"] } }));
+    await base.create("Workspace", workspace("dev"));
     const pod = await store.get("Pod", dev);
     for (const write of [store.create("Pod", pod), store.update("Pod", pod), store.updateStatus("Pod", pod), store.patch("Pod", dev, { type: "merge", patch: {} })]) {
       await assert.rejects(write, status("MethodNotAllowed", "a Pod shows a Workspace"));
     }
     await assert.rejects(store.delete("Pod", dev, { uid: "another" }), status("Conflict"));
     await store.delete("Pod", dev, { uid: pod.metadata.uid }, { dryRun: true });
-    assert.equal((await store.get("Pod", dev)).metadata.deletionTimestamp, undefined);
-    const going = await store.delete("Pod", dev, { uid: pod.metadata.uid });
-    assert.ok(going.metadata.deletionTimestamp);
-    assert.deepEqual(await store.get("Pod", dev), going);
-    await base.patch("Workspace", dev, { type: "merge", patch: { metadata: { finalizers: [] } } });
-    await assert.rejects(store.get("Pod", dev), status("NotFound"));
+    assert.deepEqual(await store.get("Pod", dev), pod);
+    const end = new AbortController();
+    const watched = store.watch("Pod", { from: pod.metadata.resourceVersion }, end.signal);
+    const gone = await store.delete("Pod", dev, { uid: pod.metadata.uid });
+    assert.deepEqual([gone.metadata.uid, gone.metadata.deletionTimestamp], [pod.metadata.uid, undefined]);
+    const next = await store.get("Pod", dev);
+    assert.notEqual(next.metadata.uid, pod.metadata.uid);
+    assert.deepEqual(told(await take(watched, 2)), ["DELETED dev", "ADDED dev"]);
+    end.abort();
+    const { metadata } = await base.get("Workspace", dev);
+    assert.deepEqual([metadata.annotations, metadata.deletionTimestamp], [{ "vendetta.dev/recreation": "1" }, undefined]);
+    await assert.rejects(store.delete("Pod", dev, { uid: pod.metadata.uid }), status("Conflict"));
   });
   it("have the events of their Workspace", async () => {
     const { base, store } = stores();
@@ -101,7 +107,7 @@ describe("Pods beside what a store keeps", () => {
     await base.create("Event", event("mine", { kind: "Workspace", name: "dev", namespace: "default", uid: metadata.uid }));
     await base.create("Event", event("another", { kind: "Service", name: "dev", namespace: "default", uid: "x" }));
     const field = (path: string, value: string) => ({ path: `involvedObject.${path}`, equal: true, value });
-    const uid = field("uid", podUid(metadata.uid));
+    const uid = field("uid", podUid(metadata.uid, 0));
     // As kubectl events --for, and as kubectl describe, whose Pods have forgotten their kind.
     for (const fields of [[field("kind", "Pod"), field("name", "dev")], [field("kind", "Pod"), field("name", "dev"), uid], [field("name", "dev"), uid]]) {
       const { items } = await store.list("Event", { namespace: "default", fields });
@@ -152,9 +158,9 @@ describe("Pods over HTTP", () => {
     }
     assert.equal((await send("GET", `${pods}/dev/status`)).status, 404);
   });
-  it("go with their Workspace when deleted", async () => {
+  it("are deleted as those of a controller: gone, and another in its place", async () => {
     const { send, base } = await setup();
     assert.equal(((await (await send("DELETE", `${pods}/dev`)).json()) as any).status, "Success");
-    await assert.rejects(base.get("Workspace", dev), status("NotFound"));
+    assert.equal((await base.get("Workspace", dev)).metadata.annotations!["vendetta.dev/recreation"], "1");
   });
 });

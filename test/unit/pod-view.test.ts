@@ -43,7 +43,11 @@ describe("a Workspace as a Pod", () => {
     assert.deepEqual([metadata.name, metadata.namespace, metadata.labels, metadata.annotations], ["dev", "default", { app: "shop" }, { note: "x" }]);
     assert.deepEqual(metadata.ownerReferences, [{ apiVersion: "vendetta.dev/v1alpha1", kind: "Workspace", name: "dev", uid, controller: true, blockOwnerDeletion: true }]);
     assert.equal(metadata.uid, "0f8fad5b-d9cb-869f-a165-70867728950e");
-    for (const each of [uid, "uid-dev"]) assert.equal(workspaceUid(podUid(each)), each);
+    for (const each of [uid, "uid-dev"]) {
+      const all = [...Array(9).keys()].map((recreation) => podUid(each, recreation));
+      for (const pod of all) assert.equal(workspaceUid(pod), each);
+      for (const [i, pod] of all.entries()) assert.ok(pod !== each && pod !== all[i + 1]);
+    }
   });
   it("tells what a container runs, with the Workspace's environment under its own, and where its ports answer", () => {
     const of = pod(

@@ -30,6 +30,7 @@ describe("every error is a metav1.Status", () => {
     ["GET", `${room}/workspaces`, 403, "Forbidden", { headers: { origin: "http://localhost" } }],
     ["GET", `${room}/workspaces`, 403, "Forbidden", { headers: { "sec-fetch-site": "cross-site" } }],
     ["GET", `${room}/workspaces`, 403, "Forbidden", { headers: { host: "evil.example" } }],
+    ["GET", `${room}/workspaces`, 403, "Forbidden", { headers: { "impersonate-user": "bob" } }],
     ["POST", `${room}/workspaces`, 400, "BadRequest"],
     ["POST", `${room}/workspaces`, 400, "BadRequest", { body: "{" }],
     ["POST", `${room}/workspaces`, 400, "BadRequest", { body: [] }],

@@ -71,6 +71,8 @@ describe("an OpenAPI document", () => {
         for (const method of Object.keys(item).filter((key) => key !== "parameters")) {
           const response = await send(method.toUpperCase(), path.replace("{namespace}", "default").replace("{name}", "none"));
           const { message = "", code } = (await response.json()) as any;
+          // What shows others is told of as written to, so that the server can say what to write instead.
+          if (/a Pod shows a Workspace/.test(message)) continue;
           assert.ok(code !== 405 && !/could not find the requested resource/.test(message), `${method} ${path}: ${message}`);
         }
       }

@@ -33,6 +33,7 @@ type InstanceRecord = z.infer<typeof record>;
  */
 export function createHostProvider({ transport, clock, dir }: HostProviderParts): Provider {
   const home = (id: string) => `${dir}/${id}`;
+  const work = (id: string) => `${dir}/work/${id}`;
   const files = transport.files;
 
   const readText = async (path: string): Promise<string | undefined> => {
@@ -93,7 +94,7 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
       refuseWhatNeedsIsolation(spec);
       const id = instanceId(spec.owner);
       if ((await load(id)) !== undefined) return;
-      await files.mkdir(`${home(id)}/work`, 0o755);
+      await files.mkdir(work(id), 0o755);
       await files.mkdir(`${home(id)}/run`);
       const { owner, generation, specHash, env, workingDir } = spec;
       await files.write(`${home(id)}/instance.json`, JSON.stringify({ owner, generation, specHash, env, workingDir } satisfies InstanceRecord & { workingDir: unknown }));
@@ -106,9 +107,11 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
       await endProcesses(id, graceSeconds, signal);
       if ((await readText(`${home(id)}/started`)) !== undefined) await files.write(`${home(id)}/started`, "stopped\n");
     },
-    async destroy(id, _options, signal) {
+    async destroy(id, { volumes }, signal) {
       await endProcesses(id, 0, signal);
       await files.remove(home(id));
+      // What people work in is kept like a volume: an instance that is made anew finds it again.
+      if (volumes) await files.remove(work(id));
     },
     async exec(id, argv, { env, workingDir, user, tty, signal }) {
       const found = await load(id);
@@ -116,7 +119,7 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
       if ((await started(id)) === undefined) throw new ProviderError("NotRunning", `${id} is not started`, true);
       if (user !== undefined) throw new ProviderError("InvalidSpec", "provider host runs everything as the node's user", false);
       try {
-        return await transport.exec(argv, { env: { ...found.env, ...env, [instanceMark]: id }, cwd: workingDir ?? found.workingDir ?? `${home(id)}/work`, tty, signal });
+        return await transport.exec(argv, { env: { ...found.env, ...env, [instanceMark]: id }, cwd: workingDir ?? found.workingDir ?? work(id), tty, signal });
       } catch (error) {
         if (error instanceof TransportError && codeOf(error.cause) === "ENOENT") throw new ProviderError("CommandNotFound", error.message, true, { cause: error });
         throw error;

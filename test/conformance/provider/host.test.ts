@@ -1,9 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { describe, it } from "node:test";
 import { systemClock as clock } from "../../../src/base/system.ts";
 import { createHostProvider } from "../../../src/providers/host/host-provider.ts";
 import { createLocalTransport } from "../../../src/transports/local.ts";
+import { instanceId } from "../../../src/providers/provider.ts";
 import { providerConformance } from "./suite.ts";
 
 const isolation = "plain processes have no file system, network or limits of their own";
@@ -35,3 +38,37 @@ providerConformance(
     },
   },
 );
+
+describe("host, and what people work in", () => {
+  it("is kept when an instance is made anew, and goes when asked", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "vd-host-"));
+    const transport = createLocalTransport({ clock });
+    try {
+      const provider = createHostProvider({ transport, clock, dir });
+      const signal = AbortSignal.timeout(20_000);
+      const owner = { cluster: "c", uid: "u", namespace: "default", name: "dev" };
+      const id = instanceId(owner);
+      const spec = { owner, generation: 1, specHash: "h", hostname: "dev", image: "", imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [], resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: {} } as const;
+      const run = async (script: string) => {
+        await provider.create(spec, () => {}, signal);
+        await provider.start(id, signal);
+        const stream = await provider.exec(id, ["sh", "-c", script], { signal });
+        stream.stdin.end();
+        stream.stdout.resume();
+        stream.stderr.resume();
+        return (await stream.exit).code;
+      };
+      assert.equal(await run("echo mine > file"), 0);
+      await provider.destroy(id, { volumes: false }, signal);
+      assert.equal(await provider.inspect(id, signal), undefined);
+      assert.equal(await run("test -e file"), 0);
+      await provider.destroy(id, { volumes: true }, signal);
+      assert.equal(await run("test -e file"), 1);
+      await provider.destroy(id, { volumes: true }, signal);
+      assert.ok(!existsSync(join(dir, "work", id)));
+    } finally {
+      await transport.close();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
