@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { chmodSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
-import { writeManifests } from "./stack.ts";
 import { createKubectl, kubectlUnavailable, type Kubectl } from "../harness/kubectl.ts";
+import { writeManifests } from "./stack.ts";
 
 const older = kubectlUnavailable(32) ?? false;
 
@@ -26,6 +23,7 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
     kubectl = await createKubectl(cli);
   });
   after(async () => {
+    await kubectl?.dispose();
     await cli?.dispose();
   });
 
@@ -111,16 +109,12 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
   });
 
   it("follows a watch", async () => {
-    const child = spawn("kubectl", ["-n", "team", "get", "svc", "-w", "-l", "part=web"], { env: { ...process.env, ...kubectl.env }, stdio: ["ignore", "pipe", "inherit"] });
-    try {
-      let text = "";
-      child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      await eventually(() => assert.match(text, /^web /m), 20_000);
-      await kubectl.ok("-n", "team", "annotate", "svc", "web", "seen=1");
-      await eventually(() => assert.equal(text.match(/^web /gm)!.length, 2), 20_000);
-    } finally {
-      child.kill("SIGTERM");
-    }
+    const watching = kubectl.start(["-n", "team", "get", "svc", "-w", "-l", "part=web", "-L", "seen"]);
+    await eventually(() => assert.match(watching.said(), /^web /m), 20_000);
+    assert.doesNotMatch(watching.said(), /^web .* yes$/m);
+    await kubectl.ok("-n", "team", "label", "svc", "web", "seen=yes");
+    await eventually(() => assert.match(watching.said(), /^web .* yes$/m), 20_000);
+    await watching.end();
   });
 
   it("changes objects: patch, label, annotate, edit, replace", async () => {
@@ -132,10 +126,7 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
     assert.equal(await kubectl.ok("-n", "team", "label", "svc", "job", "new=1"), "service.vendetta.dev/job labeled\n");
     assert.match(await kubectl.fails("-n", "team", "label", "svc", "job", "new=2"), /already has a value \(1\), and --overwrite is false/);
     assert.equal(await kubectl.ok("-n", "team", "label", "svc", "job", "new-"), "service.vendetta.dev/job unlabeled\n");
-    const editor = join(cli.home, "editor.sh");
-    writeFileSync(editor, '#!/bin/sh\nsed -i "s/terminationGracePeriodSeconds: 5/terminationGracePeriodSeconds: 6/" "$1"\n');
-    chmodSync(editor, 0o755);
-    const edited = await kubectl.run(["-n", "team", "edit", "svc", "job"], { env: { KUBE_EDITOR: editor } });
+    const edited = await kubectl.run(["-n", "team", "edit", "svc", "job"], { env: { KUBE_EDITOR: "sed -i 's/terminationGracePeriodSeconds: 5/terminationGracePeriodSeconds: 6/'" } });
     assert.deepEqual([edited.code, edited.stdout], [0, "service.vendetta.dev/job edited\n"], edited.stderr);
     const current = await json("svc", "job");
     assert.equal(current.spec.terminationGracePeriodSeconds, 6);
