@@ -4,8 +4,9 @@ import type { Pod } from "../api/pod.ts";
 import { workspaceUid } from "../api/pod-of.ts";
 import { podKind } from "../api/pod-kind.ts";
 import type { KindMap, KindName } from "../api/registry.ts";
-import { conflict, StatusError } from "../api/status-error.ts";
+import { StatusError } from "../api/status-error.ts";
 import type { CommitSource } from "./commit.ts";
+import { checkPreconditions } from "./next-object.ts";
 import { PodView } from "./pod-view.ts";
 import type { Preconditions, Selection, Store, WriteOptions } from "./store.ts";
 
@@ -35,10 +36,8 @@ export function createPodStore(base: Store & CommitSource, clock: Clock): Store 
 
 async function deletePod(base: Store, view: PodView, ref: NamespacedName, preconditions: Preconditions, options: WriteOptions | undefined): Promise<Pod> {
   const pod = view.get(ref);
-  const { uid, resourceVersion } = pod.metadata;
-  if (preconditions.uid && preconditions.uid !== uid) throw conflict("pods", ref.name, `it is another object of that name now (uid ${uid}, expected ${preconditions.uid}): read it again`);
-  if (preconditions.resourceVersion && preconditions.resourceVersion !== resourceVersion) throw conflict("pods", ref.name, `the object has been modified (it is at version ${resourceVersion}, expected ${preconditions.resourceVersion}): read it again`);
-  const workspace: KindMap["Workspace"] = await base.delete("Workspace", ref, { uid: workspaceUid(uid) }, options);
+  checkPreconditions("Pod", pod, preconditions);
+  const workspace: KindMap["Workspace"] = await base.delete("Workspace", ref, { uid: workspaceUid(pod.metadata.uid) }, options);
   const { deletionTimestamp, generation, resourceVersion: now } = workspace.metadata;
   return { ...pod, metadata: { ...pod.metadata, resourceVersion: now, generation, ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) } };
 }
