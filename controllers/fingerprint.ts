@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isFields } from "../src/base/fields.ts";
 
 /** A short, stable fingerprint of a JSON value: key order does not matter, absent and undefined are the same. 80 bits in hex. */
 export function fingerprint(value: unknown): string {
@@ -9,7 +10,7 @@ function canonical(value: unknown): string {
   // JSON has no word for undefined at the root.
   if (value === undefined) return "";
   return JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+    isFields(inner)
       ? Object.fromEntries(Object.entries(inner).filter(([, each]) => each !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)))
       : inner,
   );

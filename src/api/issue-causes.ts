@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { valueAt } from "../base/fields.ts";
 import { closestWord } from "./closest-word.ts";
 import type { StatusCause } from "./status-error.ts";
 
@@ -99,15 +100,6 @@ function described(value: unknown): string {
   if (typeof value === "object") return "a map";
   if (typeof value !== "string") return String(value);
   return isQuotable(value) ? JSON.stringify(value) : `a string of ${value.length} characters`;
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  let at = value;
-  for (const part of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
-    at = (at as Record<PropertyKey, unknown>)[part];
-  }
-  return at;
 }
 
 /** What of zod's definitions is needed to find an object's fields. */

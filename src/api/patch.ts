@@ -1,4 +1,5 @@
 import jsonPatch, { type Operation } from "fast-json-patch";
+import { isFields, valueAt } from "../base/fields.ts";
 import { StatusError, type StatusCause } from "./status-error.ts";
 
 /** Bound on the operations of one JSON patch, as in the Kubernetes API server. */
@@ -9,10 +10,6 @@ const depthMax = 100;
 const copyBytesMax = 3_000_000;
 
 const operations = ["add", "remove", "replace", "move", "copy", "test"];
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 function isForeign(key: string): boolean {
   return key === "__proto__" || key === "constructor" || key === "prototype";
@@ -44,8 +41,8 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
 }
 
 function merge(target: unknown, patch: unknown): unknown {
-  if (!isRecord(patch)) return patch;
-  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
+  if (!isFields(patch)) return patch;
+  const result: Record<string, unknown> = isFields(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key];
     else result[key] = merge(Object.hasOwn(result, key) ? result[key] : undefined, value);
@@ -65,7 +62,7 @@ export function applyJsonPatch(target: unknown, patch: readonly unknown[]): unkn
   let copiedBytes = 0;
   checked.forEach((operation, i) => {
     if (operation.op === "copy") {
-      copiedBytes += JSON.stringify(valueAt(document, operation.from))?.length ?? 0;
+      copiedBytes += JSON.stringify(valueAt(document, partsOf(operation.from)))?.length ?? 0;
       if (copiedBytes > copyBytesMax) throw new StatusError("RequestEntityTooLarge", `Cannot apply the patch: its copy operations make more than ${copyBytesMax} bytes`);
     }
     try {
@@ -82,7 +79,7 @@ function checkedOperations(patch: unknown): readonly Operation[] {
   if (patch.length > patchOperationsMax) throw new StatusError("RequestEntityTooLarge", `Cannot apply the patch: it has ${patch.length} operations; the most is ${patchOperationsMax}`);
   return patch.map((raw: unknown, i) => {
     const refuse = (why: string) => new StatusError("BadRequest", `Cannot apply the patch: operation ${i} ${why}`);
-    if (!isRecord(raw)) throw refuse("is not an object");
+    if (!isFields(raw)) throw refuse("is not an object");
     const { op, path, from } = raw;
     if (typeof op !== "string" || !operations.includes(op)) throw refuse(`has op ${JSON.stringify(op)}; it must be one of ${operations.join(", ")}`);
     for (const [name, pointer] of [["path", path], ["from", op === "move" || op === "copy" ? from : ""]] as const) {
@@ -102,21 +99,12 @@ function partsOf(pointer: string): string[] {
   return pointer.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-function valueAt(document: unknown, pointer: string): unknown {
-  let at = document;
-  for (const part of partsOf(pointer)) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
-    at = (at as Record<string, unknown>)[part];
-  }
-  return at;
-}
-
 /** Our words for what the library found. */
 function refused(operation: Operation, index: number, document: unknown, error: unknown): StatusError {
   const name = (error as { name?: unknown }).name;
   const failedTest = name === "TEST_OPERATION_FAILED";
   const why = failedTest
-    ? `found ${shortened(valueAt(document, operation.path))}, expected ${shortened((operation as { value?: unknown }).value)}`
+    ? `found ${shortened(valueAt(document, partsOf(operation.path)))}, expected ${shortened((operation as { value?: unknown }).value)}`
     : name === "OPERATION_FROM_UNRESOLVABLE"
       ? `there is nothing at ${(operation as { from?: string }).from ?? ""}`
       : name === "OPERATION_VALUE_OUT_OF_BOUNDS" || name === "OPERATION_PATH_ILLEGAL_ARRAY_INDEX"

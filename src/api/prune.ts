@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { isFields } from "../base/fields.ts";
 import type { KindDefinition } from "./kind.ts";
 import { objectMeta } from "./meta.ts";
 import { kinds, type KindName } from "./registry.ts";
@@ -17,7 +18,7 @@ type Path = readonly PropertyKey[];
  * @throws StatusError BadRequest on a field name that is never allowed
  */
 export function pruneUnknownFields(kindName: KindName, value: unknown): { readonly value: unknown; readonly unknown: readonly string[] } {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return { value, unknown: [] };
+  if (!isFields(value)) return { value, unknown: [] };
   refuseForeignKeys(value, "");
   const copy = structuredClone(value) as Record<string, unknown>;
   const unknown: string[] = [];

@@ -98,7 +98,8 @@ export const isInvalid = (error: unknown): error is StatusError => is(error, "In
  */
 function aboutOf(qualified: string, name: string): StatusDetails {
   const point = qualified.indexOf(".");
-  return point < 0 ? { kind: qualified, name } : { kind: qualified.slice(0, point), group: qualified.slice(point + 1), name };
+  const kind = point < 0 ? { kind: qualified } : { kind: qualified.slice(0, point), group: qualified.slice(point + 1) };
+  return name === "" ? kind : { ...kind, name };
 }
 
 export function notFound(resource: string, name: string): StatusError {

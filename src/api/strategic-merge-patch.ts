@@ -1,3 +1,4 @@
+import { isFields, type Fields } from "../base/fields.ts";
 import { isBuiltin } from "./kind.ts";
 import { StatusError } from "./status-error.ts";
 import { refuseForeignKeys } from "./validate.ts";
@@ -20,7 +21,6 @@ export function patchStrategiesOf(kind: { readonly group: string }): PatchStrate
   return isBuiltin(kind) ? builtinStrategies : undefined;
 }
 
-type Fields = Record<string, unknown>;
 
 const directive = "$patch";
 const retainKeys = "$retainKeys";
@@ -44,10 +44,6 @@ export function strategicMergePatch(target: unknown, patch: unknown, strategies:
   return mergeFields(isFields(target) ? target : {}, patch, "", strategies);
 }
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function refused(path: string, why: string): StatusError {
   return new StatusError("BadRequest", `Cannot apply the strategic merge patch: ${path === "" ? "" : `${path}: `}${why}`);
 }
@@ -59,7 +55,7 @@ function mergeFields(target: Fields, patch: Fields, path: string, strategies: Pa
     if (how === "delete") return {};
     if (how !== "merge") throw refused(path, `${directive} is ${JSON.stringify(how)}; it must be replace, merge or delete`);
   }
-  const result = retained === undefined ? { ...target } : retainedOf(target, rest, retained, path);
+  const result: Record<string, unknown> = retained === undefined ? { ...target } : retainedOf(target, rest, retained, path);
   const at = (name: string) => (path === "" ? name : `${path}.${name}`);
   for (const [name, value] of Object.entries(rest)) {
     if (name.startsWith(orderPrefix) || name.startsWith(deletePrefix)) continue;
@@ -88,7 +84,7 @@ function mergeFields(target: Fields, patch: Fields, path: string, strategies: Pa
   return result;
 }
 
-function retainedOf(target: Fields, patch: Fields, retained: unknown, path: string): Fields {
+function retainedOf(target: Fields, patch: Fields, retained: unknown, path: string): Record<string, unknown> {
   const names = listOf(retained, `${path}.${retainKeys}`);
   const stray = Object.keys(patch).find((name) => !name.startsWith("$") && !names.includes(name));
   if (stray !== undefined) throw refused(path, `the field ${JSON.stringify(stray)} is not among ${retainKeys}`);

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
+import { isFields, ownField, type Fields } from "../base/fields.ts";
 
 /** Where `apply` keeps what it last applied, so that the next time it can tell a field taken out from one set by others. */
 export const lastAppliedAnnotation = "kubectl.kubernetes.io/last-applied-configuration";
 
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * The merge patch (RFC 7386) that brings `current` to what `desired` asks for: what desired names is set, what was in
@@ -20,9 +20,9 @@ export function threeWayMerge(original: Fields | undefined, desired: Fields, cur
       if (Object.hasOwn(current, key)) patch[key] = null;
       continue;
     }
-    const found = own(current, key);
+    const found = ownField(current, key);
     if (isFields(wanted) && isFields(found)) {
-      const before = own(original, key);
+      const before = ownField(original, key);
       const inner = threeWayMerge(isFields(before) ? before : undefined, wanted, found);
       if (Object.keys(inner).length > 0) patch[key] = inner;
     } else if (!isDeepStrictEqual(wanted, found)) patch[key] = withoutNulls(wanted);
@@ -58,14 +58,6 @@ export function lastApplied(object: { readonly metadata: { readonly annotations?
   } catch {
     return undefined;
   }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function own(fields: Fields | undefined, key: string): unknown {
-  return fields !== undefined && Object.hasOwn(fields, key) ? fields[key] : undefined;
 }
 
 /** In a patch a null would mean "take away"; in a new object it means nothing. */

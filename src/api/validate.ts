@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { isFields } from "../base/fields.ts";
 import { apiVersionOf, qualifiedKind, type KindDefinition } from "./kind.ts";
 import { objectMeta, type ObjectMeta, type StoredObject } from "./meta.ts";
 import { kinds, type KindMap, type KindName } from "./registry.ts";
@@ -74,11 +75,11 @@ interface OpenedObject {
 /** Takes an object of the kind apart. @throws StatusError BadRequest when it is none */
 function openObject(kind: KindDefinition, raw: unknown): OpenedObject {
   const apiVersion = apiVersionOf(kind);
-  if (typeof raw !== "object" || raw === null || Array.isArray(raw)) {
+  if (!isFields(raw)) {
     throw new StatusError("BadRequest", `Cannot read a ${kind.kind}: expected an object, found ${raw === null ? "null" : Array.isArray(raw) ? "a list" : `a ${typeof raw}`}`);
   }
   refuseForeignKeys(raw, "");
-  const { apiVersion: givenVersion, kind: givenKind, metadata, spec, status, ...rest } = raw as Record<string, unknown>;
+  const { apiVersion: givenVersion, kind: givenKind, metadata, spec, status, ...rest } = raw;
   const name = nameOf(metadata);
   for (const [field, given, expected] of [["apiVersion", givenVersion, apiVersion], ["kind", givenKind, kind.kind]] as const) {
     if (given !== undefined && given !== expected) throw new StatusError("BadRequest", `Cannot read ${kind.kind} "${name}": its ${field} is ${JSON.stringify(given)}; expected "${expected}"`);

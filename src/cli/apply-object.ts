@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Fields } from "../base/fields.ts";
 import type { ObjectInput } from "../api/meta.ts";
 import { mergePatch } from "../api/patch.ts";
 import type { AnyObject } from "../api/registry.ts";
@@ -6,7 +7,7 @@ import { isAlreadyExists, isConflict, isNotFound, StatusError } from "../api/sta
 import { lastApplied, lastAppliedAnnotation, lastAppliedNote, threeWayMerge } from "../api/three-way-merge.ts";
 import { parseObject } from "../api/validate.ts";
 import type { Store } from "../store/store.ts";
-import type { Fields, ManifestObject } from "./manifests.ts";
+import type { ManifestObject } from "./manifests.ts";
 import type { Printable } from "./output.ts";
 
 const attemptsMax = 5;

@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments, type Document, type ParsedNode } from "yaml";
 import { messageOf } from "../base/errors.ts";
+import { isFields, type Fields } from "../base/fields.ts";
 import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
 import { closestWord } from "../api/closest-word.ts";
 import { kindFor, kinds, storedKindNames, type AnyObject, type KindName } from "../api/registry.ts";
@@ -17,7 +18,6 @@ const aliasesMax = 100;
 const problemsMax = 20;
 const problemCharactersMax = 400;
 
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** One object of a manifest, checked on its own. */
 export interface ManifestObject {
@@ -226,8 +226,4 @@ function offsetOf(node: unknown, path: readonly PropertyKey[]): number | undefin
 function nameOf(value: Fields): string {
   const name = isFields(value["metadata"]) ? value["metadata"]["name"] : undefined;
   return typeof name === "string" ? name.slice(0, 100) : "";
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
+import { isFields, type Fields } from "../base/fields.ts";
 import { deletionPropagations, type DeletionPropagation } from "../api/deletion.ts";
-import { StatusError, type StatusCause } from "../api/status-error.ts";
+import { invalid, StatusError, type StatusCause } from "../api/status-error.ts";
 import type { Preconditions } from "../store/store.ts";
 import type { Query } from "./query.ts";
 
@@ -40,7 +41,7 @@ export function deleteWish(body: unknown, query: Query): DeleteWish {
   for (const [field, value] of [["uid", uid], ["resourceVersion", resourceVersion]] as const) {
     if (present(value) && typeof value !== "string") refuse(`preconditions.${field}`, "must be a string", "FieldValueTypeInvalid");
   }
-  if (causes.length > 0) throw new StatusError("Invalid", messageOf(causes), { group: "meta.k8s.io", kind: "DeleteOptions", causes });
+  if (causes.length > 0) throw invalid("DeleteOptions.meta.k8s.io", "", causes);
   return {
     preconditions: { uid: (uid as string | null | undefined) ?? undefined, resourceVersion: (resourceVersion as string | null | undefined) ?? undefined },
     propagation: propagation ?? (orphanDependents === true ? "Orphan" : orphanDependents === false ? "Background" : undefined),
@@ -49,20 +50,14 @@ export function deleteWish(body: unknown, query: Query): DeleteWish {
   };
 }
 
-function optionsOf(body: unknown): Readonly<Record<string, unknown>> {
+function optionsOf(body: unknown): Fields {
   if (body === undefined) return {};
-  if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read DeleteOptions: expected an object");
-  const { kind } = body as { readonly kind?: unknown };
+  if (!isFields(body)) throw new StatusError("BadRequest", "Cannot read DeleteOptions: expected an object");
+  const { kind } = body;
   if (kind !== undefined && kind !== "DeleteOptions") throw new StatusError("BadRequest", `the request's body must be DeleteOptions, not ${JSON.stringify(kind)?.slice(0, 100)}`);
-  return body as Record<string, unknown>;
+  return body;
 }
 
 function present(value: unknown): boolean {
   return value !== undefined && value !== null;
-}
-
-/** As Kubernetes words what is wrong with DeleteOptions. */
-function messageOf(causes: readonly StatusCause[]): string {
-  const lines = causes.map(({ field, message }) => `${field}: ${message}`);
-  return `DeleteOptions.meta.k8s.io "" is invalid: ${lines.length === 1 ? lines[0]! : `[${lines.join(", ")}]`}`;
 }

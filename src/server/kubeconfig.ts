@@ -1,4 +1,5 @@
 import { parse, stringify } from "yaml";
+import { isFields } from "../base/fields.ts";
 
 /** One way to the server, for clients of Kubernetes. */
 export interface KubeconfigEntry {
@@ -27,7 +28,7 @@ export function kubeconfigText(before: string | undefined, { server, authorityCe
     ...found,
     clusters: withEntry(found["clusters"], { name: clusterName, cluster: { server, "certificate-authority-data": Buffer.from(authorityCertificate).toString("base64") } }),
     users: withEntry(found["users"], { name: userName, user: { token } }),
-    contexts: withEntry(found["contexts"], { name: contextName, context: { namespace: "default", ...(isRecord(context) ? context : {}), cluster: clusterName, user: userName } }),
+    contexts: withEntry(found["contexts"], { name: contextName, context: { namespace: "default", ...(isFields(context) ? context : {}), cluster: clusterName, user: userName } }),
     "current-context": typeof found["current-context"] === "string" && found["current-context"] !== "" ? found["current-context"] : contextName,
   }, { lineWidth: 0 });
 }
@@ -39,17 +40,15 @@ function withEntry(list: unknown, entry: Entry): readonly Entry[] {
 }
 
 function named(list: unknown): readonly Entry[] {
-  return Array.isArray(list) ? list.filter((each): each is Entry => isRecord(each) && typeof each["name"] === "string") : [];
+  return Array.isArray(list) ? list.filter((each): each is Entry => isFields(each) && typeof each["name"] === "string") : [];
 }
 
 function readConfig(text: string): Readonly<Record<string, unknown>> {
   try {
     const found: unknown = parse(text, { maxAliasCount: 0 });
-    return isRecord(found) && found["kind"] === "Config" ? found : {};
+    return isFields(found) && found["kind"] === "Config" ? found : {};
   } catch {
     // No YAML: nothing of it can be kept.
     return {};
   }
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,4 +1,5 @@
 import type { Hono } from "hono";
+import { isFields } from "../base/fields.ts";
 import { StatusError } from "../api/status-error.ts";
 import { negotiate } from "./accept.ts";
 import type { ApiResource, Verb } from "./api-resource.ts";
@@ -62,8 +63,8 @@ function specOf(body: unknown, apiVersion: string, kind: string): Spec {
 }
 
 function fieldsOf(value: unknown, what: string): Spec {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new StatusError("BadRequest", `Cannot read ${what}: expected an object`);
-  return value as Spec;
+  if (!isFields(value)) throw new StatusError("BadRequest", `Cannot read ${what}: expected an object`);
+  return value;
 }
 
 function textOf(fields: Spec, name: string): string {

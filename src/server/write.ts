@@ -1,3 +1,4 @@
+import { isFields } from "../base/fields.ts";
 import { unknownFieldsOf, pruneUnknownFields } from "../api/prune.ts";
 import { checkFieldManager, forceForbidden, managerOfUserAgent, type OptionsKind } from "../api/apply/field-manager.ts";
 import type { NamespacedName } from "../base/keys.ts";
@@ -41,10 +42,10 @@ export async function strictly<T>(kind: KindName, validation: FieldValidation, w
  * What else it must be, the store checks.
  */
 export function objectAt(kind: KindName, body: unknown, { namespace, name }: { readonly namespace: string | undefined; readonly name: string | undefined }): AnyObject {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", `Cannot read a ${kind}: the request's body holds no object`);
-  const { metadata = {} } = body as { metadata?: unknown };
-  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)) throw new StatusError("BadRequest", `Cannot read a ${kind}: metadata is no object`);
-  const given = metadata as { readonly name?: unknown; readonly namespace?: unknown; readonly resourceVersion?: unknown };
+  if (!isFields(body)) throw new StatusError("BadRequest", `Cannot read a ${kind}: the request's body holds no object`);
+  const { metadata = {} } = body;
+  if (!isFields(metadata)) throw new StatusError("BadRequest", `Cannot read a ${kind}: metadata is no object`);
+  const given: { readonly name?: unknown; readonly namespace?: unknown; readonly resourceVersion?: unknown } = metadata;
   // A path without a name is one to create at. The words are Kubernetes'.
   if (name === undefined && given.resourceVersion !== undefined && given.resourceVersion !== "") throw new StatusError("BadRequest", "resourceVersion should not be set on objects to be created");
   if (namespace !== undefined && given.namespace !== undefined && given.namespace !== "" && given.namespace !== namespace) {
@@ -83,12 +84,12 @@ export function patchTypesOf(of: { readonly group: string }): readonly string[] 
 /** A PATCH body as the store takes it. Names that reach beyond the object are refused in a JSON Patch's paths too. */
 export function patchOf(kind: KindName, type: string, body: unknown, validation: FieldValidation, force: boolean): { readonly patch: Patch; readonly warnings: readonly string[] } {
   if (type === applyPatchType) {
-    if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the apply patch: expected an object");
+    if (!isFields(body)) throw new StatusError("BadRequest", "Cannot read the apply patch: expected an object");
     const { value, warnings } = checkedFields(kind, body, validation);
     return { patch: { type: "apply", patch: value as object, force }, warnings };
   }
   if (type === mergePatchType || type === strategicPatchType) {
-    if (typeof body !== "object" || body === null || Array.isArray(body)) throw new StatusError("BadRequest", "Cannot read the merge patch: expected an object");
+    if (!isFields(body)) throw new StatusError("BadRequest", "Cannot read the merge patch: expected an object");
     // Its directives are no fields of the kind: what is unknown in it the store refuses.
     if (type === strategicPatchType) return { patch: { type: "strategic", patch: body }, warnings: [] };
     const { value, warnings } = checkedFields(kind, body, validation);

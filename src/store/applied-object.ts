@@ -1,8 +1,9 @@
+import { isFields, type Fields } from "../base/fields.ts";
 import { applyConfiguration } from "../api/apply/apply-configuration.ts";
 import { fieldsOfNote, kubectlManager, withFreshNote } from "../api/apply/client-side-note.ts";
 import { noFields } from "../api/apply/field-set.ts";
 import { mergeSchemaOf } from "../api/apply/kind-merge-schema.ts";
-import { isMap, listCauses } from "../api/apply/list-items.ts";
+import { listCauses } from "../api/apply/list-items.ts";
 import { managedPart, withoutNulls, type Subresource } from "../api/apply/managed-part.ts";
 import { decodeManagers, encodeManagers } from "../api/apply/managers.ts";
 import { apiVersionOf, qualifiedKind, qualifiedResource } from "../api/kind.ts";
@@ -22,7 +23,6 @@ export interface ApplyWish {
   readonly subresource: Subresource;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * The object after an apply: what the configuration names is so, and who owns which field is in its managedFields.
@@ -59,12 +59,12 @@ export function appliedObject(kind: KindName, before: AnyObject | undefined, wis
 
 /** @throws StatusError BadRequest, in the words of Kubernetes' API server where it has some */
 function checkedConfiguration(kind: KindName, { ref, configuration }: ApplyWish, expected: string): Fields {
-  if (!isMap(configuration)) throw new StatusError("BadRequest", `Cannot apply to ${kind} "${ref.name}": the configuration is no object`);
+  if (!isFields(configuration)) throw new StatusError("BadRequest", `Cannot apply to ${kind} "${ref.name}": the configuration is no object`);
   refuseForeignKeys(configuration, "");
   const { apiVersion, kind: given, metadata = {} } = configuration;
   if (apiVersion !== expected) throw new StatusError("BadRequest", `Incorrect version specified in apply patch. Specified patch version: ${typeof apiVersion === "string" ? apiVersion : "none"}, expected: ${expected}`);
   if (given !== kind) throw new StatusError("BadRequest", `Cannot apply to ${kind} "${ref.name}": the configuration's kind is ${JSON.stringify(given) ?? "absent"}; expected "${kind}"`);
-  if (!isMap(metadata)) throw new StatusError("BadRequest", `Cannot apply to ${kind} "${ref.name}": metadata is no object`);
+  if (!isFields(metadata)) throw new StatusError("BadRequest", `Cannot apply to ${kind} "${ref.name}": metadata is no object`);
   if (metadata["managedFields"] !== undefined && metadata["managedFields"] !== null) throw new StatusError("BadRequest", "metadata.managedFields must be nil");
   for (const [field, sent, asked] of [["name", metadata["name"], ref.name], ["namespace", metadata["namespace"], ref.namespace]] as const) {
     if (sent !== undefined && sent !== null && sent !== "" && sent !== asked) throw new StatusError("BadRequest", `the ${field} of the object (${JSON.stringify(sent)}) does not match the ${field} it is applied to (${JSON.stringify(asked) ?? "none"})`);

@@ -7,17 +7,17 @@ import { fieldManagerRequired } from "../api/apply/field-manager.ts";
 import { finalizersForDeletion } from "../api/deletion.ts";
 import { qualifiedKind, qualifiedResource } from "../api/kind.ts";
 import { isDeleting, type ObjectInput } from "../api/meta.ts";
-import { applyJsonPatch, mergePatch } from "../api/patch.ts";
-import { patchStrategiesOf, strategicMergePatch } from "../api/strategic-merge-patch.ts";
 import type { AnyObject, KindMap, KindName } from "../api/registry.ts";
 import { alreadyExists, invalid, notFound, StatusError } from "../api/status-error.ts";
 import { appliedObject } from "./applied-object.ts";
 import type { Commit, CommitLog, CommitSink, CommitSource, LoggedChange } from "./commit.ts";
 import { deepFreeze } from "./frozen-json.ts";
+import { generatedName } from "./generated-name.ts";
 import { History } from "./history.ts";
 import { checkPreconditions, createdObject, definitionOf, deletingObject, objectWithStatus, removedObject, updatedObject, withoutFinalizers, type NewIdentity } from "./next-object.ts";
 import { ObjectTable } from "./object-table.ts";
 import { listPage } from "./page.ts";
+import { patchedObject } from "./patched-object.ts";
 import type { DeleteOptions, ListOptions, ListResult, Patch, PatchOptions, Preconditions, Store, WatchEvent, WatchOptions, WriteOptions } from "./store.ts";
 import { trackedObject } from "./tracked-object.ts";
 import { WatchHub } from "./watch-hub.ts";
@@ -54,12 +54,6 @@ interface PendingWrite {
 
 /** Computes one object's next state; `after` is `before` itself when nothing changes. */
 type Decide = (version: string) => { readonly before: AnyObject | undefined; readonly after: AnyObject; readonly remove?: boolean };
-
-/** Names made from generateName: no vowels, so no words; no digits that look like letters. As in Kubernetes. */
-const nameAlphabet = "bcdfghjklmnpqrstvwxz2456789";
-const nameTriesMax = 8;
-/** Of a prefix, so that the name is a label. As in Kubernetes. */
-const prefixCharactersMax = 58;
 
 /**
  * The store's rules over objects in memory; a CommitLog makes them durable.
@@ -144,7 +138,7 @@ export class EmbeddedStore implements Store, CommitSink, CommitSource {
 
   create<K extends KindName>(kind: K, object: ObjectInput<KindMap[K]>, options: WriteOptions = {}): Promise<KindMap[K]> {
     return this.#write(kind, options, (version) => {
-      const made = createdObject(kind, object, this.#identity(version), (namespace, prefix) => this.#generateName(kind, namespace, prefix));
+      const made = createdObject(kind, object, this.#identity(version), (namespace, prefix) => generatedName(kind, prefix, this.#random, (name) => this.#head.get(kind, namespace, name) !== undefined));
       const after = this.#tracked(kind, undefined, made, options);
       const { name } = after.metadata;
       if (this.#head.get(kind, after.metadata.namespace ?? "", name) !== undefined) throw alreadyExists(qualifiedResource(definitionOf(kind)), name);
@@ -170,7 +164,7 @@ export class EmbeddedStore implements Store, CommitSink, CommitSource {
     if (patch.type === "apply") return this.#applyConfiguration(kind, ref, patch, options);
     return this.#write(kind, options, (version) => {
       const before = this.#existing(kind, ref);
-      const object = samePlace(kind, before, patchedObject(kind, before, patch));
+      const object = patchedObject(kind, before, patch);
       const after = (options.subresource === "status" ? objectWithStatus : updatedObject)(kind, object, before, version);
       return { before, after: this.#tracked(kind, before, after, options) };
     });
@@ -312,14 +306,6 @@ export class EmbeddedStore implements Store, CommitSink, CommitSource {
     for (const observer of this.#observers) observer(commit);
     this.#hub.publish(commit);
   }
-
-  #generateName(kind: KindName, namespace: string, prefix: string): string {
-    for (let i = 0; i < nameTriesMax; i++) {
-      const name = prefix.slice(0, prefixCharactersMax) + Array.from({ length: 5 }, () => nameAlphabet[Math.floor(this.#random.next() * nameAlphabet.length)]!).join("");
-      if (this.#head.get(kind, namespace, name) === undefined) return name;
-    }
-    throw new StatusError("AlreadyExists", `Cannot make a name from generateName "${prefix}": ${nameTriesMax} were taken; try again`, { kind });
-  }
 }
 
 /** Fails at the first read, as a watch over HTTP does. */
@@ -336,28 +322,4 @@ function refOf(kind: KindName, object: unknown): NamespacedName {
     throw invalid(qualifiedKind(definitionOf(kind)), name, [{ field: "metadata.namespace", message: `is required: a ${kind} lives in a namespace`, reason: "FieldValueRequired" }]);
   }
   return { name, namespace: typeof namespace === "string" && namespace !== "" ? namespace : undefined };
-}
-
-function patchedObject(kind: KindName, before: AnyObject, patch: Exclude<Patch, { readonly type: "apply" }>): unknown {
-  switch (patch.type) {
-    case "merge":
-      return mergePatch(before, patch.patch);
-    case "json":
-      return applyJsonPatch(before, patch.patch);
-    case "strategic": {
-      const strategies = patchStrategiesOf(definitionOf(kind));
-      if (strategies === undefined) throw new StatusError("UnsupportedMediaType", `Cannot patch a ${kind} with a strategic merge patch: only Kubernetes' own kinds have one; use a merge patch`, { kind });
-      return strategicMergePatch(before, patch.patch, strategies);
-    }
-  }
-}
-
-/** A patched object, still of the same name and namespace. */
-function samePlace(kind: KindName, before: AnyObject, patched: unknown): object {
-  const { name, namespace } = before.metadata;
-  const metadata = (patched as { readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown } } | null)?.metadata;
-  for (const [field, old, now] of [["name", name, metadata?.name], ["namespace", namespace, metadata?.namespace]] as const) {
-    if (old !== now) throw invalid(qualifiedKind(definitionOf(kind)), name, [{ field: `metadata.${field}`, message: `cannot be changed (from ${old ?? "none"} to ${JSON.stringify(now) ?? "none"})`, reason: "FieldValueForbidden" }]);
-  }
-  return patched as object;
 }

@@ -5,14 +5,16 @@ import { askForRecreation } from "../api/annotations.ts";
 import { workspaceUid } from "../api/pod-of.ts";
 import { podKind } from "../api/pod-kind.ts";
 import type { KindMap, KindName } from "../api/registry.ts";
-import { conflict, StatusError } from "../api/status-error.ts";
+import { StatusError } from "../api/status-error.ts";
 import type { CommitSource } from "./commit.ts";
+import { checkPreconditions } from "./next-object.ts";
 import { PodView } from "./pod-view.ts";
 import type { Preconditions, Selection, Store, WriteOptions } from "./store.ts";
 
 /**
  * The store with Pods beside what it keeps. A Pod is read like any other object. Deleting one has its Workspace made anew, as
- * the Pod of a controller is: a Pod of another uid takes its place. Every other write is MethodNotAllowed. Events of a Workspace are also found as those of its Pod.
+ * the Pod of a controller is: a Pod of another uid takes its place. Every other write is MethodNotAllowed. Events of a Workspace
+ * are also found as those of its Pod.
  */
 export function createPodStore(base: Store & CommitSource, clock: Clock): Store {
   const view = new PodView(base, clock);
@@ -36,9 +38,7 @@ export function createPodStore(base: Store & CommitSource, clock: Clock): Store 
 
 async function deletePod(base: Store, view: PodView, ref: NamespacedName, preconditions: Preconditions, options: WriteOptions | undefined): Promise<Pod> {
   const pod = view.get(ref);
-  const { uid, resourceVersion } = pod.metadata;
-  if (preconditions.uid && preconditions.uid !== uid) throw conflict("pods", ref.name, `it is another object of that name now (uid ${uid}, expected ${preconditions.uid}): read it again`);
-  if (preconditions.resourceVersion && preconditions.resourceVersion !== resourceVersion) throw conflict("pods", ref.name, `the object has been modified (it is at version ${resourceVersion}, expected ${preconditions.resourceVersion}): read it again`);
+  checkPreconditions("Pod", pod, preconditions);
   const workspace: KindMap["Workspace"] = await base.get("Workspace", ref);
   const { metadata } = await base.patch("Workspace", ref, { type: "merge", patch: askForRecreation(workspace) }, options);
   return { ...pod, metadata: { ...pod.metadata, resourceVersion: metadata.resourceVersion } };

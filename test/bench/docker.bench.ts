@@ -7,7 +7,8 @@ import { containerConfig } from "../../src/providers/docker/container-config.ts"
 import { createDockerProvider } from "../../src/providers/docker/docker-provider.ts";
 import { instanceId, type InstanceSpec } from "../../src/providers/provider.ts";
 import { createLocalTransport } from "../../src/transports/local.ts";
-import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
+import type { TestDockerd } from "../harness/docker.ts";
+import { benchOnDocker } from "./bench-on-docker.ts";
 import { figure, percentile, ratio, spread, timed } from "./figures.ts";
 
 const rounds = 15;
@@ -58,14 +59,4 @@ async function bench({ socketPath }: TestDockerd): Promise<void> {
   figure("our provider against docker run -d", ratio(median("provider") / median("command")));
 }
 
-const why = dockerUnavailable();
-if (why !== undefined) figure("docker", `left out: ${why}`);
-else {
-  const dockerd = await startDockerd();
-  try {
-    await dockerd.importBusybox(image);
-    await bench(dockerd);
-  } finally {
-    await dockerd.stop();
-  }
-}
+await benchOnDocker("docker", bench);

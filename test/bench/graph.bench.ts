@@ -8,7 +8,8 @@ import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/system.ts";
 import { httpd, stackManifests, writeManifests } from "../e2e/stack.ts";
 import { createTestCli, type TestCli } from "../harness/cli.ts";
-import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
+import type { TestDockerd } from "../harness/docker.ts";
+import { benchOnDocker } from "./bench-on-docker.ts";
 import { figure, percentile, ratio, spread, timed } from "./figures.ts";
 
 const rounds = 3;
@@ -91,14 +92,4 @@ async function bench({ socketPath }: TestDockerd): Promise<void> {
   }
 }
 
-const why = dockerUnavailable();
-if (why !== undefined) figure("graph", `left out: ${why}`);
-else {
-  const dockerd = await startDockerd();
-  try {
-    await dockerd.importBusybox(image);
-    await bench(dockerd);
-  } finally {
-    await dockerd.stop();
-  }
-}
+await benchOnDocker("graph", bench);

@@ -105,7 +105,7 @@ else {
     const kubectl = await createKubectl(cli);
     await measure(kubectl, "processes", hostPort, sshTook);
     if (dockerd !== undefined) await measure(kubectl, "container", 7000, sshTook);
-    kubectl.dispose();
+    await kubectl.dispose();
     await cli.ok("delete", "-f", file);
   } finally {
     await cli.dispose();

@@ -6,8 +6,8 @@ import { sleep } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/system.ts";
 import { writeManifests } from "../e2e/stack.ts";
 import { createTestCli } from "../harness/cli.ts";
-import { dockerUnavailable, startDockerd } from "../harness/docker.ts";
 import { eventually } from "../harness/eventually.ts";
+import { benchOnDocker } from "./bench-on-docker.ts";
 import { figure, spread } from "./figures.ts";
 
 /** One kill each: a service's first restart comes at once, a second one would wait for its back-off. */
@@ -87,14 +87,4 @@ async function bench(place: Place): Promise<void> {
 }
 
 await bench(host);
-const why = dockerUnavailable();
-if (why !== undefined) figure("busybox container", `left out: ${why}`);
-else {
-  const dockerd = await startDockerd();
-  try {
-    await dockerd.importBusybox("busybox:test");
-    await bench(container(dockerd.socketPath));
-  } finally {
-    await dockerd.stop();
-  }
-}
+await benchOnDocker("busybox container", ({ socketPath }) => bench(container(socketPath)));

@@ -1,26 +1,11 @@
 import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 import { createTestCli, mainFile, type TestCli } from "../harness/cli.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { eventually } from "../harness/eventually.ts";
+import { onTerminal } from "../harness/terminal.ts";
 import { writeManifests } from "./stack.ts";
-import { spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
-
-/** The command line on a terminal of util-linux's `script`, typed to by the test. */
-function onTerminal(cli: TestCli, args: readonly string[]) {
-  const words = [process.execPath, mainFile, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-  const child = spawn("script", ["--quiet", "--return", "--flush", "--command", `stty rows 33 cols 101; exec ${words}`, "/dev/null"], { env: { ...cli.env, TERM: "xterm" }, stdio: ["pipe", "pipe", "inherit"] });
-  let screen = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (screen += text));
-  const exit = new Promise<number | null>((resolve) => child.once("close", resolve));
-  return {
-    type: (text: string) => child.stdin.write(text),
-    shows: (what: RegExp) => eventually(() => assert.match(screen, what), 15_000, 50),
-    exit,
-    kill: () => child.kill("SIGKILL"),
-  };
-}
 
 for (const provider of ["docker", "host"] as const) {
   describe(`vendetta exec, provider ${provider}`, { skip: (provider === "docker" ? dockerUnavailable() : undefined) ?? false, timeout: 120_000 }, () => {
@@ -63,7 +48,7 @@ for (const provider of ["docker", "host"] as const) {
       assert.equal(await cli.ok("exec", "service/sleeper", "--", "sh", "-c", "echo $DEPTH in $(pwd)"), "deep in /tmp\n");
     });
     it("gives a terminal with -it: size, keys, Ctrl-C, exit code", async () => {
-      const terminal = onTerminal(cli, ["exec", "-it", "dev", "--", "sh"]);
+      const terminal = onTerminal([process.execPath, mainFile, "exec", "-it", "dev", "--", "sh"], cli.env);
       try {
         // The window's size comes a moment after the shell, as it does with ssh and docker.
         terminal.type("until stty size | grep -q '33 101'; do sleep 0.1; done; echo is$((1+1))up\n");
@@ -85,10 +70,10 @@ for (const provider of ["docker", "host"] as const) {
       assert.match(stderr, /not a terminal/);
     });
     it("ends the command when its caller is killed", async () => {
-      const child = spawn(process.execPath, [mainFile, "exec", "dev", "--", "sleep", "4711"], { env: cli.env, stdio: "ignore" });
+      const caller = cli.start(["exec", "dev", "--", "sleep", "4711"]);
       const lives = async () => (await cli.run(["exec", "dev", "--", "sh", "-c", "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null; echo; done"])).stdout.includes("\nsleep 4711 \n");
       await eventually(async () => assert.ok(await lives()), 10_000);
-      child.kill("SIGKILL");
+      await caller.end("SIGKILL");
       await eventually(async () => assert.ok(!(await lives())), 10_000);
     });
     it("says what is wrong", async () => {

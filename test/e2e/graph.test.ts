@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Event } from "../../src/api/event.ts";
 import type { Service } from "../../src/api/service.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
-import { createTestCli, mainFile, type TestCli } from "../harness/cli.ts";
+import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { dockerApi, type DockerApi } from "../harness/docker-api.ts";
 import { eventually } from "../harness/eventually.ts";
@@ -118,19 +117,15 @@ describe("a graph of services on real Docker", { skip: dockerUnavailable() ?? fa
   });
 
   it("follows a log over a restart, and says how the run ended", async () => {
-    const child = spawn(process.execPath, [mainFile, "logs", "stack-web", "-f"], { env: cli.env, stdio: ["ignore", "pipe", "inherit"] });
-    const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+    const log = cli.start(["logs", "stack-web", "-f"]);
     try {
-      let text = "";
-      child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      await eventually(() => assert.match(text, /started\n$/), 10_000);
+      await eventually(() => assert.match(log.said(), /started\n$/), 10_000);
       const { status } = (await services()).get("stack-web")!;
       await docker.exec((await ours())[0]!.Id, ["kill", "-9", String(status!.pid)]);
-      await eventually(() => assert.match(text, /--- run \d+ was ended by SIGKILL; run \d+ follows ---\nstarted\n$/), 10_000);
-      assert.equal(child.exitCode, null, "it goes on");
+      await eventually(() => assert.match(log.said(), /--- run \d+ was ended by SIGKILL; run \d+ follows ---\nstarted\n$/), 10_000);
+      assert.equal(log.child.exitCode, null, "it goes on");
     } finally {
-      child.kill("SIGINT");
-      await ended;
+      await log.end("SIGINT");
     }
     await cli.ok("wait", "service", "stack-web", "--for=condition=Ready", "--timeout=30s");
   });

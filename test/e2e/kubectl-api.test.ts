@@ -1,33 +1,34 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { eventually } from "../harness/eventually.ts";
-import { kubectlMinor, startKubectl, type Kubectl } from "../harness/kubectl-app.ts";
-
-const minor = kubectlMinor();
-const skip = minor === undefined ? "kubectl is not installed (Debian: kubernetes-client)" : false;
+import { createKubectlApp, type KubectlApp } from "../harness/kubectl-app.ts";
+import { kubectlUnavailable } from "../harness/kubectl.ts";
+import type { ProgramResult } from "../harness/program.ts";
 
 const manifest = (name: string, spec = "{provider: docker, image: node:20}", kind = "Workspace", apiVersion = "vendetta.dev/v1alpha1") => `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: ${name}, labels: {app: ${name}}}\nspec: ${spec}\n`;
+
+const printedBy = ({ stdout, stderr }: ProgramResult) => (stdout + stderr).trim();
 
 /** What is typed, what is printed (a text, or what it must match), the exit code when it is not that of success, and the first minor version of 1 that types or words it so. */
 type Row = readonly [args: readonly string[], printed: string | RegExp, options?: { readonly code?: number; readonly stdin?: string; readonly env?: Readonly<Record<string, string>>; readonly minorMin?: number }];
 
-describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
-  let kubectl: Kubectl;
+describe("what the stock kubectl prints", { skip: kubectlUnavailable() ?? false, timeout: 300_000 }, () => {
+  let kubectl: KubectlApp;
   before(async () => {
-    kubectl = await startKubectl();
+    kubectl = await createKubectlApp();
     const made = await kubectl.run(["create", "-f", "-"], { stdin: ["dev", "test", "web-1"].map((name) => manifest(name)).join("---\n") + `---\n${manifest("api", "{workspace: dev, command: [run], port: 80}", "Service")}` });
-    assert.equal(made.code, 0, made.text);
+    assert.equal(made.code, 0, printedBy(made));
   });
-  after(() => kubectl?.stop());
+  after(() => kubectl?.dispose());
 
   const rows = (title: string, table: readonly Row[]): void => {
     describe(title, () => {
-      for (const [args, printed, { code = 0, stdin, env, minorMin = 0 } = {}] of table) {
-        it(`kubectl ${args.join(" ")}${stdin === undefined ? "" : ` < ${JSON.stringify(stdin.slice(0, 60))}`}`, { skip: (minor ?? 0) < minorMin ? `kubectl is 1.${minor}, and this is of 1.${minorMin}` : false }, async () => {
+      for (const [args, printed, { code = 0, stdin, env, minorMin } = {}] of table) {
+        it(`kubectl ${args.join(" ")}${stdin === undefined ? "" : ` < ${JSON.stringify(stdin.slice(0, 60))}`}`, { skip: kubectlUnavailable(minorMin) ?? false }, async () => {
           const result = await kubectl.run(args, { stdin, env });
-          if (typeof printed === "string") assert.equal(result.text, printed);
-          else assert.match(result.text, printed);
-          assert.equal(result.code, code, result.text);
+          if (typeof printed === "string") assert.equal(printedBy(result), printed);
+          else assert.match(printedBy(result), printed);
+          assert.equal(result.code, code, printedBy(result));
         });
       }
     });
@@ -37,7 +38,7 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
     [["api-versions"], /^apiextensions\.k8s\.io\/v1\n[^]*^v1\n[^]*^vendetta\.dev\/v1alpha1$/m],
     [["api-resources", "--api-group=vendetta.dev", "--no-headers"], /^nodes +no +vendetta\.dev\/v1alpha1 +false +Node\nservices +svc +vendetta\.dev\/v1alpha1 +true +Service\nworkspaces +ws +vendetta\.dev\/v1alpha1 +true +Workspace$/],
     [["api-resources", "--categories=vendetta", "-o", "name"], "nodes.vendetta.dev\nservices.vendetta.dev\nworkspaces.vendetta.dev", { minorMin: 32 }],
-    [["cluster-info"], /Kubernetes control plane.* is running at .*SERVER/],
+    [["cluster-info"], /Kubernetes control plane.* is running at .*http:\/\/127\.0\.0\.1:\d+/],
     [["get", "vendetta", "-o", "name"], "workspace.vendetta.dev/dev\nworkspace.vendetta.dev/test\nworkspace.vendetta.dev/web-1\nservice.vendetta.dev/api"],
     [["get", "crd", "-o", "name"], /customresourcedefinition\.apiextensions\.k8s\.io\/workspaces\.vendetta\.dev/],
     [["get", "crds"], /^NAME +CREATED AT\nnodes\.vendetta\.dev +\d{4}-\d\d-\d\dT/],
@@ -108,7 +109,7 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
 
   it("kubectl get -w: what is there, what comes, and what leaves the selector", async () => {
     const watching = kubectl.start(["get", "ws", "-w", "-l", "app in (test,later)", "--output-watch-events"]);
-    const lines = () => watching.text().split("\n").map((line) => line.split(/ +/).slice(0, 2).join(" "));
+    const lines = () => watching.said().trim().split("\n").map((line) => line.split(/ +/).slice(0, 2).join(" "));
     try {
       await eventually(() => assert.deepEqual(lines(), ["EVENT NAME", "ADDED test"]), 20_000);
       const { store } = kubectl.server;
@@ -116,7 +117,7 @@ describe("what the stock kubectl prints", { skip, timeout: 300_000 }, () => {
       await store.update("Workspace", { ...made, metadata: { ...made.metadata, labels: { app: "gone" } } });
       await eventually(() => assert.deepEqual(lines(), ["EVENT NAME", "ADDED test", "ADDED later", "DELETED later"]), 20_000);
     } finally {
-      await watching.stop();
+      await watching.end();
     }
   });
 });

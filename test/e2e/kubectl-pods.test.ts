@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -12,6 +11,7 @@ import { eventually } from "../harness/eventually.ts";
 import { createKubectl, kubectlUnavailable, type Kubectl } from "../harness/kubectl.ts";
 import { nodeMounts } from "../harness/node-mounts.ts";
 import { freePort } from "../harness/ports.ts";
+import { onTerminal } from "../harness/terminal.ts";
 import { writeManifests } from "./stack.ts";
 
 const megabyte = 1024 * 1024;
@@ -52,7 +52,7 @@ for (const provider of ["docker", "host"] as const) {
       kubectl = await createKubectl(cli);
     });
     after(async () => {
-      kubectl?.dispose();
+      await kubectl?.dispose();
       await cli?.ok("delete", "workspaces,services", "--all");
       await cli?.dispose();
       await dockerd?.stop();
@@ -97,18 +97,14 @@ for (const provider of ["docker", "host"] as const) {
         assert.ok(echoed.stdout === data, `${echoed.stdout.length} of ${data.length} characters came back: ${echoed.stderr}`);
       });
       it(`exec -it over ${wire} gives a terminal`, async () => {
-        const words = ["kubectl", "exec", "-it", "dev", "-c", "workspace", "--", "sh"].map((word) => `'${word}'`).join(" ");
-        const child = spawn("script", ["--quiet", "--return", "--flush", "--command", `stty rows 33 cols 101; exec ${words}`, "/dev/null"], { env: { ...kubectl.env, ...env, TERM: "xterm" }, stdio: ["pipe", "pipe", "inherit"] });
+        const terminal = onTerminal(["kubectl", "exec", "-it", "dev", "-c", "workspace", "--", "sh"], { ...kubectl.env, ...env });
         try {
-          let screen = "";
-          child.stdout.setEncoding("utf8").on("data", (text: string) => (screen += text));
-          const ended = new Promise((resolve) => child.once("close", resolve));
-          child.stdin.write("until stty size | grep -q '33 101'; do sleep 0.1; done; echo is$((1+1))up\n");
-          await eventually(() => assert.match(screen, /is2up/), 15_000);
-          child.stdin.write("exit 5\n");
-          assert.equal(await ended, 5);
+          terminal.type("until stty size | grep -q '33 101'; do sleep 0.1; done; echo is$((1+1))up\n");
+          await terminal.shows(/is2up/);
+          terminal.type("exit 5\n");
+          assert.equal(await terminal.exit, 5);
         } finally {
-          child.kill("SIGKILL");
+          terminal.kill();
         }
       });
       it(`port-forward over ${wire}: 64 MB there and back, 50 connections at once, and one that is refused`, async () => {

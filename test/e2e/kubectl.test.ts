@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { chmodSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
-import { writeManifests } from "./stack.ts";
 import { createKubectl, kubectlUnavailable, type Kubectl } from "../harness/kubectl.ts";
+import { writeManifests } from "./stack.ts";
 
 const older = kubectlUnavailable(32) ?? false;
 
@@ -26,6 +23,7 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
     kubectl = await createKubectl(cli);
   });
   after(async () => {
+    await kubectl?.dispose();
     await cli?.dispose();
   });
 
@@ -36,7 +34,7 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
     const names = resources.map((row) => row[0]);
     for (const name of ["events", "namespaces", "pods", "leases", "nodes", "services", "workspaces", "selfsubjectaccessreviews"]) assert.ok(names.includes(name), `${name} in ${names.join(" ")}`);
     assert.equal(names.filter((name) => name === "nodes").length >= 1, true);
-    assert.match(await kubectl.ok("api-resources", "--categories=vendetta", "-o", "name"), /^nodes\.vendetta\.dev\nservices\.vendetta\.dev\nworkspaces\.vendetta\.dev\n$/);
+    if (older === false) assert.match(await kubectl.ok("api-resources", "--categories=vendetta", "-o", "name"), /^nodes\.vendetta\.dev\nservices\.vendetta\.dev\nworkspaces\.vendetta\.dev\n$/);
     const versions = (await kubectl.ok("api-versions")).split("\n");
     for (const each of ["v1", "vendetta.dev/v1alpha1", "coordination.k8s.io/v1", "authorization.k8s.io/v1"]) assert.ok(versions.includes(each), each);
     assert.equal(await kubectl.ok("get", "--raw", "/readyz"), "ok");
@@ -93,7 +91,7 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
     assert.match(await kubectl.ok("-n", "team", "get", "svc", "-l", "part in (web),app!=x", "-o", "name"), /^service\.vendetta\.dev\/web\n$/);
     assert.match(await kubectl.ok("-n", "team", "get", "svc", "--field-selector=spec.workspace=dev,metadata.name!=web", "-o", "name"), /^service\.vendetta\.dev\/job\n$/);
     assert.equal((await kubectl.ok("-n", "team", "get", "svc", "--chunk-size=1", "-o", "name")).trim().split("\n").length, 2);
-    assert.equal((await json("svc", "web", "--subresource=status")).kind, "Service");
+    if (older === false) assert.equal((await json("svc", "web", "--subresource=status")).kind, "Service");
     assert.match((await kubectl.run(["-n", "nowhere", "get", "svc"])).stderr, /^No resources found in nowhere namespace\.$/m);
     assert.match(await kubectl.fails("-n", "team", "get", "svc", "absent"), /^Error from server \(NotFound\): services\.vendetta\.dev "absent" not found$/m);
     assert.match(await kubectl.fails("-n", "team", "get", "svc", "--field-selector=spec.bogus=1"), /^Error from server \(BadRequest\): .*field label not supported: spec\.bogus/m);
@@ -111,35 +109,30 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
   });
 
   it("follows a watch", async () => {
-    const child = spawn("kubectl", ["-n", "team", "get", "svc", "-w", "-l", "part=web"], { env: { ...process.env, ...kubectl.env }, stdio: ["ignore", "pipe", "inherit"] });
-    try {
-      let text = "";
-      child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      await eventually(() => assert.match(text, /^web /m), 20_000);
-      await kubectl.ok("-n", "team", "annotate", "svc", "web", "seen=1");
-      await eventually(() => assert.equal(text.match(/^web /gm)!.length, 2), 20_000);
-    } finally {
-      child.kill("SIGTERM");
-    }
+    const watching = kubectl.start(["-n", "team", "get", "svc", "-w", "-l", "part=web", "-L", "seen"]);
+    await eventually(() => assert.match(watching.said(), /^web /m), 20_000);
+    assert.doesNotMatch(watching.said(), /^web .* yes$/m);
+    await kubectl.ok("-n", "team", "label", "svc", "web", "seen=yes");
+    await eventually(() => assert.match(watching.said(), /^web .* yes$/m), 20_000);
+    await watching.end();
   });
 
   it("changes objects: patch, label, annotate, edit, replace", async () => {
     assert.equal(await kubectl.ok("-n", "team", "patch", "svc", "job", "--type=merge", "-p", '{"spec":{"terminationGracePeriodSeconds":4}}'), "service.vendetta.dev/job patched\n");
     assert.equal(await kubectl.ok("-n", "team", "patch", "svc", "job", "--type=json", "-p", '[{"op":"replace","path":"/spec/terminationGracePeriodSeconds","value":5}]'), "service.vendetta.dev/job patched\n");
     assert.match(await kubectl.fails("-n", "team", "patch", "svc", "job", "--type=json", "-p", '[{"op":"test","path":"/spec/terminationGracePeriodSeconds","value":1}]'), /the server rejected our request due to an error in our request|is invalid|Invalid/);
-    assert.match(await kubectl.fails("-n", "team", "patch", "svc", "job", "-p", "{}"), /application\/strategic-merge-patch\+json is not supported by vendetta\.dev\/v1alpha1, Kind=Service/);
+    assert.match(await kubectl.fails("-n", "team", "patch", "svc", "job", "-p", "{}"), older === false ? /application\/strategic-merge-patch\+json is not supported by vendetta\.dev\/v1alpha1, Kind=Service/ : /UnsupportedMediaType.*application\/strategic-merge-patch\+json/);
     assert.match(await kubectl.ok("-n", "team", "patch", "svc", "job", "--type=merge", "-p", "{}"), /patched \(no change\)/);
     assert.equal(await kubectl.ok("-n", "team", "label", "svc", "job", "new=1"), "service.vendetta.dev/job labeled\n");
     assert.match(await kubectl.fails("-n", "team", "label", "svc", "job", "new=2"), /already has a value \(1\), and --overwrite is false/);
-    assert.equal(await kubectl.ok("-n", "team", "label", "svc", "job", "new-"), "service.vendetta.dev/job unlabeled\n");
-    const editor = join(cli.home, "editor.sh");
-    writeFileSync(editor, '#!/bin/sh\nsed -i "s/terminationGracePeriodSeconds: 5/terminationGracePeriodSeconds: 6/" "$1"\n');
-    chmodSync(editor, 0o755);
-    const edited = await kubectl.run(["-n", "team", "edit", "svc", "job"], { env: { KUBE_EDITOR: editor } });
+    assert.match(await kubectl.ok("-n", "team", "label", "svc", "job", "new-"), older === false ? /^service\.vendetta\.dev\/job unlabeled\n$/ : /^service\.vendetta\.dev\/job labeled\n$/);
+    const edited = await kubectl.run(["-n", "team", "edit", "svc", "job"], { env: { KUBE_EDITOR: "sed -i 's/terminationGracePeriodSeconds: 5/terminationGracePeriodSeconds: 6/'" } });
     assert.deepEqual([edited.code, edited.stdout], [0, "service.vendetta.dev/job edited\n"], edited.stderr);
     const current = await json("svc", "job");
     assert.equal(current.spec.terminationGracePeriodSeconds, 6);
     current.spec.terminationGracePeriodSeconds = 7;
+    // Older ones print it unasked.
+    delete current.metadata.managedFields;
     const replacement = file("replace.yaml", current);
     assert.equal(await kubectl.ok("replace", "-f", replacement), "service.vendetta.dev/job replaced\n");
     assert.match(await kubectl.fails("replace", "-f", replacement), /Error from server \(Conflict\): .*the object has been modified/);
@@ -147,7 +140,7 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
 
   it("is told what is wrong, as by a cluster", async () => {
     const bogus = file("bogus.yaml", service("bogus", { bogus: 1 }));
-    assert.match(await kubectl.fails("apply", "-f", bogus), /unknown field "spec\.bogus"/);
+    assert.match(await kubectl.fails("apply", "-f", bogus), older === false ? /unknown field "spec\.bogus"/ : /ValidationError\(Service\.spec\): unknown field "bogus"/);
     const wrong = file("wrong.yaml", service("wrong", { port: 99999 }));
     assert.match(await kubectl.fails("create", "-f", wrong), /The Service "wrong" is invalid: spec\.port: .*between 1 and 65535/);
     const cycle = file("cycle.yaml", service("a", { dependsOn: [{ name: "b" }] }), service("b", { dependsOn: [{ name: "a" }] }));

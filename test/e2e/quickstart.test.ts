@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { dockerApi } from "../harness/docker-api.ts";
+import { startProgram, type ProgramResult } from "../harness/program.ts";
 
 /** A clone of what is checked out, with nothing installed and nothing built. */
 function freshClone(): string {
@@ -18,27 +19,9 @@ function freshClone(): string {
   return clone;
 }
 
-interface Said {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function npm(clone: string, home: string, dockerHost: string, ...args: readonly string[]): Promise<Said> {
-  const inherited = Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith("npm_") && !entry[0].startsWith("NODE_TEST")));
-  return new Promise((resolve, reject) => {
-    const child = spawn("npm", [...args], { cwd: clone, env: { ...inherited, VENDETTA_HOME: home, DOCKER_HOST: dockerHost, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    const timer = setTimeout(() => child.kill("SIGKILL"), 300_000);
-    child.on("error", reject);
-    child.on("close", (code) => {
-      clearTimeout(timer);
-      resolve({ code, stdout, stderr });
-    });
-  });
+function npm(clone: string, home: string, dockerHost: string, ...args: readonly string[]): Promise<ProgramResult> {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("npm_") && !name.startsWith("NODE_TEST")));
+  return startProgram("npm", args, { cwd: clone, env: { ...inherited, VENDETTA_HOME: home, DOCKER_HOST: dockerHost, NO_COLOR: "1" }, stdin: "", timeoutMs: 300_000 }).ended;
 }
 
 const urls = (text: string) => [...new Set(text.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [])];
@@ -56,7 +39,7 @@ function processesOf(...folders: string[]): string[] {
   });
 }
 
-async function tour(clone: string, dockerHost: string): Promise<{ readonly up: Said; readonly home: string }> {
+async function tour(clone: string, dockerHost: string): Promise<{ readonly up: ProgramResult; readonly home: string }> {
   const home = mkdtempSync(join(tmpdir(), "vd-home-"));
   const up = await npm(clone, home, dockerHost, "start");
   assert.equal(up.code, 0, up.stdout + up.stderr);

@@ -1,38 +1,34 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import type { CliResult } from "../harness/cli.ts";
-import { kubectlMissing, kubectlOverTcp, type KubectlOverTcp } from "../harness/kubectl-over-tcp.ts";
-import { testServer, type TestServer } from "../unit/server-harness.ts";
+import { createKubectlApp, type KubectlApp } from "../harness/kubectl-app.ts";
+import { kubectlUnavailable } from "../harness/kubectl.ts";
+import type { ProgramResult } from "../harness/program.ts";
 
 const service = (spec: object, labels: object = { app: "x" }) => JSON.stringify({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name: "web", labels }, spec: { workspace: "dev", command: ["run"], dependsOn: [{ name: "db" }], ...spec } });
 const web = "services.vendetta.dev/web";
-const applied: CliResult = { code: 0, stdout: "service.vendetta.dev/web serverside-applied\n", stderr: "" };
+const applied: ProgramResult = { code: 0, stdout: "service.vendetta.dev/web serverside-applied\n", stderr: "" };
 
-describe("stock kubectl and server-side apply", { skip: kubectlMissing() ?? false, timeout: 120_000 }, () => {
-  let server: TestServer;
-  let kubectl: KubectlOverTcp;
+describe("stock kubectl and server-side apply", { skip: kubectlUnavailable() ?? false, timeout: 120_000 }, () => {
+  let kubectl: KubectlApp;
   beforeEach(async () => {
-    server = await testServer();
-    kubectl = await kubectlOverTcp(server.socketPath);
+    kubectl = await createKubectlApp();
   });
-  afterEach(async () => {
-    await kubectl.dispose();
-    await server.stop();
-  });
+  afterEach(() => kubectl.dispose());
 
   const apply = (manifest: string, ...args: readonly string[]) => kubectl.run(["apply", "-f", "-", ...args], { stdin: manifest });
   const serverSide = (manifest: string, ...args: readonly string[]) => apply(manifest, "--server-side", ...args);
-  const stored = () => server.store.get("Service", { namespace: "default", name: "web" });
+  const stored = () => kubectl.server.store.get("Service", { namespace: "default", name: "web" });
   const owners = async () => ((await stored()).metadata.managedFields ?? []).map((entry) => `${(entry as any).manager} ${(entry as any).operation}`).sort();
 
-  it("applies, again without a change, and shows who owns what only when asked", async () => {
+  it("applies, and again without a change", async () => {
     assert.deepEqual(await serverSide(service({ port: 80 })), applied);
     const { resourceVersion } = (await stored()).metadata;
     assert.deepEqual(await serverSide(service({ port: 80 })), applied);
     assert.equal((await stored()).metadata.resourceVersion, resourceVersion);
+  });
+
+  it("shows who owns what only when asked", { skip: kubectlUnavailable(21) ?? false }, async () => {
+    await serverSide(service({ port: 80 }));
     const yaml = async (...args: readonly string[]) => (await kubectl.run(["get", web, "-o", "yaml", ...args])).stdout;
     assert.equal((await yaml()).includes("managedFields"), false);
     assert.match(await yaml("--show-managed-fields"), /k:\{"name":"db"\}:\n +\.: \{\}\n +f:name: \{\}\n[^]*manager: kubectl\n +operation: Apply/);
@@ -50,7 +46,7 @@ describe("stock kubectl and server-side apply", { skip: kubectlMissing() ?? fals
     assert.deepEqual([(await stored()).spec.port, (await stored()).metadata.labels], [81, { app: "x" }]);
   });
 
-  it("diff --server-side shows what would come, and changes nothing", async () => {
+  it("diff --server-side shows what would come, and changes nothing", { skip: kubectlUnavailable(21) ?? false }, async () => {
     await serverSide(service({ port: 80 }));
     const before = await stored();
     const { code, stdout } = await kubectl.run(["diff", "--server-side", "-f", "-"], { stdin: service({ port: 81 }) });
@@ -64,22 +60,14 @@ describe("stock kubectl and server-side apply", { skip: kubectlMissing() ?? fals
     await serverSide(service({ port: 80 }));
     assert.equal((await kubectl.run(["label", web, "tier=front"])).stdout, "service.vendetta.dev/web labeled\n");
     assert.equal((await kubectl.run(["patch", web, "--type=json", "-p", '[{"op":"replace","path":"/spec/port","value":82}]'])).stdout, "service.vendetta.dev/web patched\n");
-    const directory = mkdtempSync(join(tmpdir(), "vd-editor-"));
-    const editor = join(directory, "editor");
-    writeFileSync(editor, '#!/bin/sh\nsed -i "s/^  - run$/  - walk/" "$1"\n');
-    chmodSync(editor, 0o755);
-    try {
-      assert.equal((await kubectl.run(["edit", web], { env: { EDITOR: editor } })).stdout, "service.vendetta.dev/web edited\n");
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    assert.equal((await kubectl.run(["edit", web], { env: { EDITOR: "sed -i 's/^  - run$/  - walk/'" } })).stdout, "service.vendetta.dev/web edited\n");
     const { spec, metadata } = await stored();
     assert.deepEqual([spec.port, spec.command, metadata.labels], [82, ["walk"], { app: "x", tier: "front" }]);
     assert.deepEqual(await owners(), ["kubectl Apply", "kubectl-edit Update", "kubectl-label Update", "kubectl-patch Update"]);
     assert.match((await serverSide(service({ port: 80 }))).stderr, /Apply failed with 2 conflicts: conflicts with "kubectl-edit" using vendetta\.dev\/v1alpha1:\n- \.spec\.command\nconflicts with "kubectl-patch" using vendetta\.dev\/v1alpha1:\n- \.spec\.port/);
   });
 
-  it("goes over from client-side apply, takes fields out afterwards, and goes back", async () => {
+  it("goes over from client-side apply, takes fields out afterwards, and goes back", { skip: kubectlUnavailable(26) ?? false }, async () => {
     assert.equal((await apply(service({ port: 80 }))).stdout, "service.vendetta.dev/web created\n");
     assert.deepEqual(await owners(), ["kubectl-client-side-apply Update"]);
     assert.deepEqual(await serverSide(service({ port: 81 })), applied);
@@ -93,7 +81,7 @@ describe("stock kubectl and server-side apply", { skip: kubectlMissing() ?? fals
   });
 
   it("takes turns with the vendetta command line's manager", async () => {
-    await server.store.patch("Service", { namespace: "default", name: "web" }, { type: "apply", patch: { ...JSON.parse(service({ port: 80 })), metadata: { name: "web" } } }, { fieldManager: "kubectl" });
+    await kubectl.server.store.patch("Service", { namespace: "default", name: "web" }, { type: "apply", patch: { ...JSON.parse(service({ port: 80 })), metadata: { name: "web" } } }, { fieldManager: "kubectl" });
     assert.deepEqual(await serverSide(service({ port: 81 })), applied);
     assert.deepEqual([(await stored()).spec.port, await owners()], [81, ["kubectl Apply"]]);
   });

@@ -1,21 +1,17 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-
-export interface CliResult {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { startProgram, type ProgramOptions, type ProgramResult, type RunningProgram } from "./program.ts";
 
 /** A vendetta of its own: an empty home in a temporary directory, and the command line that talks to it. */
 export interface TestCli {
   readonly home: string;
   /** Environment of every command. */
   readonly env: Readonly<Record<string, string>>;
-  /** Runs a command to its end. Kills it after `timeoutMs` (default 60,000), which shows as code null. */
-  run(args: readonly string[], options?: { readonly stdin?: string; readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>> }): Promise<CliResult>;
+  /** Runs a command to its end, at most 60 s unless told otherwise. Its stdin is empty by default; `env` is over that of every command. */
+  run(args: readonly string[], options?: ProgramOptions): Promise<ProgramResult>;
+  /** Starts one that has no end of its own. */
+  start(args: readonly string[], options?: ProgramOptions): RunningProgram;
   /** Runs a command that must succeed; its stdout. @throws with everything it said */
   ok(...args: readonly string[]): Promise<string>;
   /** `get … -o json` of one object or of a list. */
@@ -35,24 +31,8 @@ export function createTestCli(extraEnv: Readonly<Record<string, string>> = {}, h
   const cli: TestCli = {
     home,
     env,
-    run: (args, { stdin, timeoutMs = 60_000, env: more } = {}) =>
-      new Promise((done, fail) => {
-        const child = spawn(process.execPath, [mainFile, ...args], { env: { ...env, ...more }, stdio: ["pipe", "pipe", "pipe"] });
-        let stdout = "";
-        let stderr = "";
-        child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-        child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-        child.stdin.on("error", () => {
-          // It ended without reading what it was given: its exit code tells.
-        });
-        child.stdin.end(stdin ?? "");
-        const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
-        child.on("error", fail);
-        child.on("close", (code) => {
-          clearTimeout(timer);
-          done({ code, stdout, stderr });
-        });
-      }),
+    start: (args, { env: more, ...options } = {}) => startProgram(process.execPath, [mainFile, ...args], { env: { ...env, ...more }, ...options }),
+    run: (args, { stdin = "", timeoutMs = 60_000, ...options } = {}) => cli.start(args, { stdin, timeoutMs, ...options }).ended,
     async ok(...args) {
       const { code, stdout, stderr } = await cli.run(args, { timeoutMs: 120_000 });
       if (code !== 0) throw new Error(`vendetta ${args.join(" ")} ended with ${code}\n${stdout}\n${stderr}`);

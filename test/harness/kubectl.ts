@@ -1,17 +1,19 @@
-import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
-import { once } from "node:events";
-import type { CliResult, TestCli } from "./cli.ts";
+import { execFileSync } from "node:child_process";
+import type { TestCli } from "./cli.ts";
 import { eventually } from "./eventually.ts";
+import { startProgram, type ProgramOptions, type ProgramResult, type RunningProgram } from "./program.ts";
 
 /** The kubectl that is found, as [major, minor]; undefined when there is none. */
 function found(): readonly [number, number] | undefined {
+  let text: string;
   try {
-    const { clientVersion } = JSON.parse(execFileSync("kubectl", ["version", "--client", "-o", "json"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })) as { clientVersion: { gitVersion: string } };
-    const [, major, minor] = /^v(\d+)\.(\d+)/.exec(clientVersion.gitVersion)!;
-    return [Number(major), Number(minor)];
+    text = execFileSync("kubectl", ["version", "--client", "-o", "json"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   } catch {
     return undefined;
   }
+  const { clientVersion } = JSON.parse(text) as { readonly clientVersion: { readonly gitVersion: string } };
+  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(clientVersion.gitVersion)!;
+  return [Number(major), Number(minor)];
 }
 
 let version: ReturnType<typeof found> | "not asked" = "not asked";
@@ -26,69 +28,35 @@ export function kubectlUnavailable(minorMin = 0): string | undefined {
   return version[1] >= minorMin ? undefined : `kubectl is ${version.join(".")}, and this needs 1.${minorMin}`;
 }
 
-export interface KubectlOptions {
-  readonly stdin?: string | Buffer | undefined;
-  readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Killed after so long, which shows as code null. Default 60,000. */
-  readonly timeoutMs?: number | undefined;
-}
-
-/** A command that goes on. `said` is its stdout and stderr so far. */
-export interface RunningKubectl {
-  readonly child: ChildProcessWithoutNullStreams;
-  said(): string;
-  end(): Promise<number | null>;
-}
-
 export interface Kubectl {
   readonly env: Readonly<Record<string, string>>;
-  /** Runs it to its end. */
-  run(args: readonly string[], options?: KubectlOptions): Promise<CliResult>;
+  /** Runs it to its end, at most 60 s unless told otherwise. Its stdin is empty by default; `env` is over that of every command. */
+  run(args: readonly string[], options?: ProgramOptions): Promise<ProgramResult>;
   /** Must succeed; its stdout. @throws with everything it said */
   ok(...args: readonly string[]): Promise<string>;
   /** Must fail with exit code 1; its stderr. */
   fails(...args: readonly string[]): Promise<string>;
-  start(args: readonly string[], options?: KubectlOptions): RunningKubectl;
+  /** Starts one that has no end of its own. */
+  start(args: readonly string[], options?: ProgramOptions): RunningProgram;
   /** `port-forward` to these ports of a Pod, ready to be used; the local ports in the same order. */
-  forward(pod: string, ports: readonly number[], options?: KubectlOptions): Promise<RunningKubectl & { readonly ports: readonly number[] }>;
+  forward(pod: string, ports: readonly number[], options?: ProgramOptions): Promise<RunningProgram & { readonly ports: readonly number[] }>;
   /** Ends what goes on. */
-  dispose(): void;
+  dispose(): Promise<void>;
 }
 
-/** kubectl as the kubeconfig of that vendetta's home makes it. Starts the server when none runs. */
-export async function createKubectl(cli: TestCli): Promise<Kubectl> {
-  const env = { ...cli.env, KUBECONFIG: (await cli.ok("kubeconfig")).trim() };
-  const running = new Set<ChildProcessWithoutNullStreams>();
-  const start: Kubectl["start"] = (args, { env: more = {}, stdin } = {}) => {
-    const child = spawn("kubectl", [...args], { env: { ...env, ...more } });
-    running.add(child);
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
-    child.stdin.on("error", () => {
-      // It ended without reading what it was given: its exit code tells.
-    });
-    if (stdin !== undefined) child.stdin.end(stdin);
-    const ended = once(child, "close").then(([code]) => {
-      running.delete(child);
-      return code as number | null;
-    });
-    return { child, said: () => said, end: () => (child.kill("SIGTERM"), ended) };
-  };
+/** Stock kubectl in an environment, with some arguments before all others. */
+export function kubectlIn(env: Readonly<Record<string, string>>, argsBefore: readonly string[] = []): Kubectl {
+  const running = new Set<RunningProgram>();
   const kubectl: Kubectl = {
     env,
-    start,
-    async run(args, options = {}) {
-      const { child } = start(args, { stdin: "", ...options });
-      let stdout = "";
-      let stderr = "";
-      child.stdout.on("data", (text: string) => (stdout += text));
-      child.stderr.on("data", (text: string) => (stderr += text));
-      const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 60_000);
-      const [code] = (await once(child, "close")) as [number | null];
-      clearTimeout(timer);
-      return { code, stdout, stderr };
+    start(args, { env: more, ...options } = {}) {
+      const started = startProgram("kubectl", [...argsBefore, ...args], { env: { ...env, ...more }, ...options });
+      running.add(started);
+      const forget = () => void running.delete(started);
+      started.ended.then(forget, forget);
+      return started;
     },
+    run: (args, { stdin = "", timeoutMs = 60_000, ...options } = {}) => kubectl.start(args, { stdin, timeoutMs, ...options }).ended,
     async ok(...args) {
       const { code, stdout, stderr } = await kubectl.run(args);
       if (code !== 0) throw new Error(`kubectl ${args.join(" ")} ended with ${code}\n${stdout}\n${stderr}`);
@@ -100,7 +68,7 @@ export async function createKubectl(cli: TestCli): Promise<Kubectl> {
       return stderr;
     },
     async forward(pod, ports, options) {
-      const forwarding = start(["port-forward", `pod/${pod}`, ...ports.map((port) => `:${port}`), "--address=127.0.0.1"], options);
+      const forwarding = kubectl.start(["port-forward", `pod/${pod}`, ...ports.map((port) => `:${port}`), "--address=127.0.0.1"], options);
       const local = await eventually(() => {
         const found = ports.map((port) => Number(new RegExp(`Forwarding from 127\\.0\\.0\\.1:(\\d+) -> ${port}\\b`).exec(forwarding.said())?.[1]));
         if (found.some(Number.isNaN)) throw new Error(`kubectl port-forward says: ${forwarding.said()}`);
@@ -108,9 +76,14 @@ export async function createKubectl(cli: TestCli): Promise<Kubectl> {
       }, 20_000);
       return { ...forwarding, ports: local };
     },
-    dispose() {
-      for (const child of running) child.kill("SIGKILL");
+    async dispose() {
+      await Promise.all([...running].map((each) => each.end("SIGKILL")));
     },
   };
   return kubectl;
+}
+
+/** kubectl as the kubeconfig of that vendetta's home makes it. Starts the server when none runs. */
+export async function createKubectl(cli: TestCli): Promise<Kubectl> {
+  return kubectlIn({ ...cli.env, KUBECONFIG: (await cli.ok("kubeconfig")).trim() });
 }

@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { silentLogger as log } from "../../src/base/log.ts";
-import { seededRandom } from "../../src/base/random.ts";
-import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import type { OwnerReference } from "../../src/api/meta.ts";
 import { isNotFound } from "../../src/api/status-error.ts";
-import { createInformer } from "../../src/runtime/informer.ts";
-import { createOwnerGarbage } from "../../src/runtime/owner-garbage.ts";
-import { createMemoryStore } from "../../src/store/memory-store.ts";
+import { ownerGarbageWorld } from "../harness/owner-garbage-world.ts";
 import { checkAsync } from "./check.ts";
 
 const objectsMax = 8;
@@ -38,14 +33,7 @@ class Model {
 
 test("whatever owns whatever, circles included, and however it is deleted: in the end all that lost its owners is gone, and all else is there", async () => {
   await checkAsync(fc.asyncProperty(fc.array(edge, { maxLength: 14 }), fc.array(deletion, { minLength: 1, maxLength: 4 }), async (edges, deletions) => {
-    const clock = createVirtualClock();
-    const random = seededRandom(5);
-    const store = createMemoryStore({ clock, random });
-    const stop = new AbortController();
-    const informer = createInformer("Lease", { store, clock, random, log });
-    const ended = [informer, createOwnerGarbage({ store, informers: [informer], clock, log })].map((each) => each.run(stop.signal, () => {}));
-    await clock.advance(0);
-
+    const { store, clock, end } = await ownerGarbageWorld("Lease", 5);
     const model = new Model();
     const uids = new Map<string, string>();
     const refOf = (name: string) => ({ namespace: "default", name });
@@ -86,8 +74,6 @@ test("whatever owns whatever, circles included, and however it is deleted: in th
       assert.deepEqual((metadata.ownerReferences ?? []).map((each) => each.name).sort(), [...model.owners.get(metadata.name)!].sort(), `owners of ${metadata.name}`);
       assert.equal(metadata.deletionTimestamp, undefined);
     }
-    stop.abort();
-    await clock.advance(1000);
-    await Promise.all(ended);
+    await end();
   }), 150);
 });

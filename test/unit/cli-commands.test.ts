@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
 import type { Service } from "../../src/api/service.ts";
 import { lastAppliedAnnotation } from "../../src/api/three-way-merge.ts";
-import { cliServer, runIn, type CliServer } from "./cli-harness.ts";
+import { cliServer, type CliServer } from "./cli-harness.ts";
 import { workspace } from "./server-harness.ts";
 
 const service = (name: string, spec: object = {}, metadata: object = {}) => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name, namespace: "default", ...metadata }, spec: { workspace: "dev", command: ["a"], ...spec } });
@@ -281,51 +278,6 @@ describe("get, arranged", () => {
   });
 });
 
-describe("validate", () => {
-  it("needs no server", async () => {
-    const home = mkdtempSync(join(tmpdir(), "vd-"));
-    try {
-      assert.deepEqual(await runIn(home, "validate -f -", { stdin: yaml(a, b) }), { code: 0, stdout: "2 objects in 1 file: nothing wrong.\n", stderr: "" });
-      const { code, stderr } = await runIn(home, "validate -f -", { stdin: yaml(service("a", { dependsOn: [{ name: "b" }] }), b) });
-      assert.equal(code, 1);
-      assert.match(stderr, /dependency cycle: a → b → a/);
-    } finally {
-      rmSync(home, { recursive: true });
-    }
-  });
-});
-
-describe("server logs", () => {
-  it("prints the log, or its end, and says where there is none", async () => {
-    const home = mkdtempSync(join(tmpdir(), "vd-"));
-    try {
-      assert.match((await runIn(home, "server logs")).stderr, /no server has been started/);
-      mkdirSync(join(home, "log"));
-      const text = Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join("");
-      writeFileSync(join(home, "log", "server.log"), text);
-      assert.equal((await runIn(home, "server logs")).stdout, text);
-      assert.equal((await runIn(home, "server logs --tail 2")).stdout, "line 19998\nline 19999\n");
-      assert.equal((await runIn(home, "server logs --tail 15000")).stdout, text.slice(text.indexOf("line 5000\n")));
-      assert.equal((await runIn(home, "server logs --tail 99999")).stdout, text);
-      assert.equal((await runIn(home, "server logs --tail 0")).stdout, "");
-      const ending = new AbortController();
-      const file = join(home, "log", "server.log");
-      let grown = false;
-      const { stdout } = await runIn(home, "server logs -f --tail 1", {
-        signal: ending.signal,
-        onOutput(said) {
-          if (!grown) appendFileSync(file, "one more\n");
-          grown = true;
-          if (said.includes("one more")) ending.abort();
-        },
-      });
-      assert.equal(stdout, "line 19999\none more\n");
-    } finally {
-      rmSync(home, { recursive: true });
-    }
-  });
-});
-
 describe("mistakes on the command line", () => {
   for (const [args, says] of [
     ["get", /missing required argument 'kind'/],
@@ -349,22 +301,5 @@ describe("mistakes on the command line", () => {
   }
   it("--help and --version are no mistakes", async () => {
     for (const args of ["--help", "get --help", "--version"]) assert.equal((await cli.run(args)).code, 0, args);
-  });
-});
-
-describe("without a server", () => {
-  let home: string;
-  before(() => {
-    home = mkdtempSync(join(tmpdir(), "vd-"));
-  });
-  after(() => rmSync(home, { recursive: true }));
-  it("a command that may not start one says so", async () => {
-    const { code, stderr } = await runIn(home, "get nodes");
-    assert.equal(code, 1);
-    assert.match(stderr, /^error: No vendetta server runs for .*; run 'vendetta server start'\n$/);
-  });
-  it("manifests that are bad are refused all the same", async () => {
-    writeFileSync(join(home, "bad.yaml"), "kind: Nothing\n");
-    assert.match((await runIn(home, ["apply", "-f", join(home, "bad.yaml")])).stderr, /bad\.yaml:1:1: unknown kind "Nothing"/);
   });
 });

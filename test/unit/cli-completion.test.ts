@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { mainFile } from "../harness/cli.ts";
+import { startProgram, type ProgramResult } from "../harness/program.ts";
 import { cliServer, type CliServer } from "./cli-harness.ts";
 import { workspace } from "./server-harness.ts";
 
-const mainFile = resolve(import.meta.dirname, "../../src/main.js");
 const service = (name: string, namespace = "default") => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name, namespace }, spec: { workspace: "dev", command: ["a"] } });
 const skipWithout = (shell: string) => ({ skip: spawnSync(shell, ["-c", "true"]).error === undefined ? false : `${shell} is not installed` });
 const kinds = ["namespaces", "events", "nodes", "workspaces", "services", "leases", "pods"];
@@ -36,15 +37,8 @@ const scriptOf = async (shell: string) => {
 };
 
 /** Not spawnSync: the server that is asked lives in this process. */
-async function run(command: string, args: readonly string[], home = cli.home): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
-  const child = spawn(command, args, { cwd: directory, env: { PATH: `${join(directory, "bin")}:${process.env["PATH"]}`, HOME: directory, VENDETTA_HOME: home }, stdio: ["ignore", "pipe", "pipe"] });
-  const said = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) child[name].setEncoding("utf8").on("data", (text: string) => (said[name] += text));
-  const code = await new Promise<number | null>((done, fail) => {
-    child.on("error", fail);
-    child.on("close", done);
-  });
-  return { code, ...said };
+function run(command: string, args: readonly string[], home = cli.home): Promise<ProgramResult> {
+  return startProgram(command, args, { cwd: directory, env: { PATH: `${join(directory, "bin")}:${process.env["PATH"]}`, HOME: directory, VENDETTA_HOME: home }, stdin: "", timeoutMs: 60_000 }).ended;
 }
 
 describe("completion", () => {

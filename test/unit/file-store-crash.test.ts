@@ -12,7 +12,8 @@ import { sleep } from "../../src/base/clock.ts";
 import { encodeFrame, readFrames } from "../../src/store/frame.ts";
 import type { FileStore } from "../../src/store/file-store.ts";
 import { status, take, told, workspace } from "../conformance/store/fixture.ts";
-import { keepingLogger, missing, mountTmpfs, open, temporaryDirectory } from "./file-store/directory.ts";
+import { temporaryDirectory } from "../harness/temporary-directory.ts";
+import { keepingLogger, missing, mountTmpfs, open } from "./file-store/directory.ts";
 
 const writer = fileURLToPath(new URL("./file-store/writer.js", import.meta.url));
 const journal = (dir: string) => join(dir, "journal-00000001.jsonl");

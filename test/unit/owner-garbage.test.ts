@@ -1,25 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { silentLogger as log } from "../../src/base/log.ts";
-import { seededRandom } from "../../src/base/random.ts";
-import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import type { ObjectInput, StoredObject } from "../../src/api/meta.ts";
 import type { Service } from "../../src/api/service.ts";
-import { createInformer } from "../../src/runtime/informer.ts";
-import { createOwnerGarbage } from "../../src/runtime/owner-garbage.ts";
-import { createMemoryStore } from "../../src/store/memory-store.ts";
+import { ownerGarbageWorld } from "../harness/owner-garbage-world.ts";
 
 type Owner = { readonly of: StoredObject; readonly block?: boolean; readonly uid?: string };
 
 /** Services over a memory store, with the collector running. Names stand for objects. */
 async function world() {
-  const clock = createVirtualClock();
-  const random = seededRandom(11);
-  const store = createMemoryStore({ clock, random });
-  const stop = new AbortController();
-  const informer = createInformer("Service", { store, clock, random, log });
-  const ended = [informer, createOwnerGarbage({ store, informers: [informer], clock, log })].map((each) => each.run(stop.signal, () => {}));
-  await clock.advance(0);
+  const { store, clock, end } = await ownerGarbageWorld("Service", 11);
   const referencesTo = (owners: readonly Owner[]) => owners.map(({ of, block, uid = of.metadata.uid }) => ({ apiVersion: of.apiVersion, kind: of.kind, name: of.metadata.name, uid, ...(block === undefined ? {} : { blockOwnerDeletion: block }) }));
   return {
     store,
@@ -31,12 +20,7 @@ async function world() {
     finish: (name: string) => store.patch("Service", { namespace: "default", name }, { type: "merge", patch: { metadata: { finalizers: null } } }),
     get: (name: string) => store.get("Service", { namespace: "default", name }),
     names: async () => (await store.list("Service")).items.map((each) => each.metadata.name),
-    async end() {
-      stop.abort();
-      await clock.advance(5000);
-      await Promise.all(ended);
-      assert.equal(clock.pending, 0, "a timer was left behind");
-    },
+    end,
   };
 }
 

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, it } from "node:test";
@@ -15,6 +13,7 @@ import { createHttpStore, type HttpStore } from "../../src/client/http-store.ts"
 import { linesOf } from "../../src/client/lines.ts";
 import { fieldSelectorText, labelSelectorText } from "../../src/client/selector-text.ts";
 import { listen } from "../../src/server/listener.ts";
+import { temporaryDirectory } from "../harness/temporary-directory.ts";
 import { testServer, workspace } from "./server-harness.ts";
 
 const ref = { namespace: "default", name: "a" };
@@ -22,8 +21,8 @@ const reason = (wanted: string, message?: RegExp) => (error: unknown) => error i
 
 /** A server that answers as told, for what ours never does. */
 async function strange(handler: Parameters<typeof createServer>[1], use: (client: HttpStore, clock: ReturnType<typeof createVirtualClock>) => Promise<void>): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), "vendetta-"));
-  const socketPath = join(directory, "s");
+  await using dir = await temporaryDirectory();
+  const socketPath = join(dir.path, "s");
   const server: Server = createServer(handler);
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   const clock = createVirtualClock();
@@ -34,7 +33,6 @@ async function strange(handler: Parameters<typeof createServer>[1], use: (client
     await client.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    await rm(directory, { recursive: true });
   }
 }
 

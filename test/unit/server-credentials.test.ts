@@ -1,26 +1,17 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { parse } from "yaml";
 import { silentLogger } from "../../src/base/log.ts";
 import { createAuthority, createServingCertificate, decodeKeyPair, encodeKeyPair, isFresh } from "../../src/server/certificates.ts";
 import { keepCredentials, type Rotation } from "../../src/server/credentials.ts";
 import { kubeconfigText } from "../../src/server/kubeconfig.ts";
+import { temporaryDirectory } from "../harness/temporary-directory.ts";
 
 const now = Date.UTC(2026, 5, 1);
 const dayMs = 24 * 3600 * 1000;
-const directories: string[] = [];
-after(async () => {
-  for (const each of directories) await rm(each, { recursive: true, force: true });
-});
-async function directory(): Promise<string> {
-  const made = await mkdtemp(join(tmpdir(), "vendetta-"));
-  directories.push(made);
-  return join(made, "pki");
-}
 
 describe("certificates", () => {
   it("are ECDSA P-256: an authority, and what it signs for localhost, 127.0.0.1 and ::1", async () => {
@@ -59,7 +50,8 @@ describe("keepCredentials", () => {
   const keep = (dir: string, nowMs = now, rotation?: Rotation) => keepCredentials(dir, nowMs, silentLogger, rotation);
 
   it("makes them once, for this user alone", async () => {
-    const dir = await directory();
+    await using home = await temporaryDirectory();
+    const dir = join(home.path, "pki");
     const made = await keep(dir);
     assert.equal(Buffer.from(made.token, "base64url").byteLength, 32);
     assert.equal((await stat(dir)).mode & 0o777, 0o700);
@@ -68,7 +60,8 @@ describe("keepCredentials", () => {
     assert.deepEqual(await keep(dir), made);
   });
   it("renews the serving certificate in time, and the authority in its own", async () => {
-    const dir = await directory();
+    await using home = await temporaryDirectory();
+    const dir = join(home.path, "pki");
     const made = await keep(dir);
     assert.deepEqual(await keep(dir, now + 59 * dayMs), made);
     const renewed = await keep(dir, now + 61 * dayMs);
@@ -79,7 +72,8 @@ describe("keepCredentials", () => {
     assert.equal(later.token, made.token);
   });
   it("makes the serving certificate anew when its authority is another", async () => {
-    const dir = await directory();
+    await using home = await temporaryDirectory();
+    const dir = join(home.path, "pki");
     const made = await keep(dir);
     await rm(join(dir, "ca.pem"));
     const next = await keep(dir);
@@ -92,7 +86,8 @@ describe("keepCredentials", () => {
     ["the authority, with its certificate", { authority: true }, { authority: false, serving: false, token: true }],
   ] as const) {
     it(`replaces ${what} when asked`, async () => {
-      const dir = await directory();
+      await using home = await temporaryDirectory();
+      const dir = join(home.path, "pki");
       const before = await keep(dir);
       const next = await keep(dir, now, rotation);
       assert.deepEqual({ authority: next.authorityCertificate === before.authorityCertificate, serving: next.serving.key === before.serving.key, token: next.token === before.token }, same);
@@ -100,7 +95,8 @@ describe("keepCredentials", () => {
     });
   }
   it("makes anew what is damaged, whatever is in it, and takes its readers away", async () => {
-    const dir = await directory();
+    await using home = await temporaryDirectory();
+    const dir = join(home.path, "pki");
     const made = await keep(dir);
     for (const name of ["ca.pem", "server.pem", "token"]) for (const text of ["", "\0\xff", (await readFile(join(dir, name), "utf8")).slice(0, 30)]) {
       await writeFile(join(dir, name), text);

@@ -1,26 +1,16 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { silentLogger } from "../../src/base/log.ts";
 import { systemClock } from "../../src/base/system.ts";
 import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import { createHttpStore } from "../../src/client/http-store.ts";
 import { listen, type Listener } from "../../src/server/listener.ts";
+import { temporaryDirectory } from "../harness/temporary-directory.ts";
 import { room, testApp, testServer, workspace } from "./server-harness.ts";
-
-const directories: string[] = [];
-after(async () => {
-  for (const each of directories) await rm(each, { recursive: true, force: true });
-});
-async function directory(): Promise<string> {
-  const made = await mkdtemp(join(tmpdir(), "vendetta-"));
-  directories.push(made);
-  return made;
-}
 
 const start = (socketPath: string): Promise<Listener> => listen({ app: testApp().app, socketPath, log: silentLogger, clock: systemClock });
 
@@ -33,7 +23,8 @@ async function deadSocket(path: string): Promise<void> {
 
 describe("listen", () => {
   it("makes a directory and a socket for this user alone, and takes the socket away again", async () => {
-    const root = await directory();
+    await using dir = await temporaryDirectory();
+    const root = dir.path;
     const path = join(root, "x", "run", "api.sock");
     const listener = await start(path);
     assert.equal((await stat(join(root, "x", "run"))).mode & 0o777, 0o700);
@@ -43,12 +34,14 @@ describe("listen", () => {
     await assert.rejects(stat(path), { code: "ENOENT" });
   });
   it("takes the place of a dead server", async () => {
-    const path = join(await directory(), "api.sock");
+    await using dir = await temporaryDirectory();
+    const path = join(dir.path, "api.sock");
     await deadSocket(path);
     await (await start(path)).close();
   });
   it("refuses the place of a living one, which lives on", async () => {
-    const path = join(await directory(), "api.sock");
+    await using dir = await temporaryDirectory();
+    const path = join(dir.path, "api.sock");
     const first = await start(path);
     await assert.rejects(start(path), (error: Error) => error.message.includes(path) && error.message.includes("already running"));
     const client = createHttpStore({ socketPath: path, clock: systemClock, userAgent: "test" });
@@ -57,14 +50,16 @@ describe("listen", () => {
     await first.close();
   });
   it("does not wait for ever for a server that hangs, and counts it as living", async () => {
-    const path = join(await directory(), "api.sock");
+    await using dir = await temporaryDirectory();
+    const path = join(dir.path, "api.sock");
     const hung = createServer().listen(path);
     await new Promise((resolve) => hung.once("listening", resolve));
     await assert.rejects(start(path), /already running/);
     await new Promise((resolve) => hung.close(resolve));
   });
   it("refuses what is no socket, a directory open to others, and a path that is too long", async () => {
-    const root = await directory();
+    await using dir = await temporaryDirectory();
+    const root = dir.path;
     const file = join(root, "api.sock");
     await writeFile(file, "precious");
     await assert.rejects(start(file), /is no socket/);
@@ -148,7 +143,8 @@ describe("the wire", () => {
 describe("close", () => {
   it("cuts what does not end after five seconds", async () => {
     const clock = createVirtualClock();
-    const path = join(await directory(), "api.sock");
+    await using dir = await temporaryDirectory();
+    const path = join(dir.path, "api.sock");
     let asked = false;
     const app = () => {
       asked = true;

@@ -1,7 +1,7 @@
+import { isFields } from "../../base/fields.ts";
 import { lastApplied, lastAppliedAnnotation, lastAppliedNote } from "../three-way-merge.ts";
 import { compareValues } from "./compare-values.ts";
 import { difference, noFields, union, type FieldSet } from "./field-set.ts";
-import { isMap } from "./list-items.ts";
 import { managedPart, withoutNulls } from "./managed-part.ts";
 import type { MergeSchema } from "./merge-schema.ts";
 import { fieldsOf } from "./owned-fields.ts";
@@ -29,15 +29,15 @@ export function fieldsOfNote(schema: MergeSchema, live: Annotated, apiVersion: s
  * no field by an old note. Source: k8s.io/apimachinery managedfields, lastappliedupdater.go.
  */
 export function withFreshNote(merged: unknown, configuration: Readonly<Record<string, unknown>>): unknown {
-  if (!isMap(merged) || !isMap(merged["metadata"])) return merged;
+  if (!isFields(merged) || !isFields(merged["metadata"])) return merged;
   const { annotations } = merged["metadata"];
-  if (!isMap(annotations) || !annotations[lastAppliedAnnotation]) return merged;
+  if (!isFields(annotations) || !annotations[lastAppliedAnnotation]) return merged;
   return { ...merged, metadata: { ...merged["metadata"], annotations: { ...annotations, [lastAppliedAnnotation]: lastAppliedNote(withoutNote(configuration)) } } };
 }
 
 function withoutNote(configuration: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { metadata } = configuration;
-  if (!isMap(metadata) || !isMap(metadata["annotations"])) return configuration;
+  if (!isFields(metadata) || !isFields(metadata["annotations"])) return configuration;
   const { [lastAppliedAnnotation]: _note, ...annotations } = metadata["annotations"];
   return { ...configuration, metadata: { ...metadata, annotations } };
 }

@@ -1,6 +1,7 @@
+import { isFields } from "../../base/fields.ts";
 import { jsonEqual } from "../../base/json-equal.ts";
 import { fieldSet, noFields, type FieldNode, type FieldSet, type PathElement } from "./field-set.ts";
-import { isMap, itemsByElement } from "./list-items.ts";
+import { itemsByElement } from "./list-items.ts";
 import { schemaOfKey, type MergeSchema } from "./merge-schema.ts";
 import { fieldElement } from "./path-element.ts";
 
@@ -46,7 +47,7 @@ function childrenOf(schema: MergeSchema, before: unknown, after: unknown): Child
   if (schema.type === "leaf") return undefined;
   const children: Children = new Map();
   if (schema.type === "map") {
-    if (!isMap(before ?? {}) || !isMap(after ?? {})) return undefined;
+    if (!isFields(before ?? {}) || !isFields(after ?? {})) return undefined;
     const [left, right] = [(before ?? {}) as Readonly<Record<string, unknown>>, (after ?? {}) as Readonly<Record<string, unknown>>];
     for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) {
       children.set(fieldElement(key), [Object.hasOwn(left, key) ? left[key] : undefined, Object.hasOwn(right, key) ? right[key] : undefined, schemaOfKey(schema, key)]);

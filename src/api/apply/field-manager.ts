@@ -1,4 +1,4 @@
-import { StatusError } from "../status-error.ts";
+import { invalid, type StatusError } from "../status-error.ts";
 
 /** As Kubernetes' API server. */
 const managerBytesMax = 128;
@@ -42,5 +42,5 @@ export function managerOfUserAgent(userAgent: string | null | undefined): string
 }
 
 function refused(options: OptionsKind, field: string, message: string, reason: string): StatusError {
-  return new StatusError("Invalid", `${options}.meta.k8s.io "" is invalid: ${field}: ${message}`, { kind: options, group: "meta.k8s.io", causes: [{ field, message, reason }] });
+  return invalid(`${options}.meta.k8s.io`, "", [{ field, message, reason }]);
 }

@@ -1,3 +1,4 @@
+import { isFields } from "../../base/fields.ts";
 import { fieldSet, holdsFields, leafNode, type FieldNode, type FieldSet, type PathElement } from "./field-set.ts";
 import { compareElements, parseElement } from "./path-element.ts";
 
@@ -28,9 +29,9 @@ export function decodeFields(value: unknown): FieldSet | undefined {
 
 /** @throws SyntaxError */
 function decode(value: unknown, depth: number): FieldNode {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SyntaxError("fields are written as objects");
+  if (!isFields(value)) throw new SyntaxError("fields are written as objects");
   if (depth > depthMax) throw new SyntaxError(`fields are nested deeper than ${depthMax} levels`);
-  const { ".": self, ...fields } = value as Readonly<Record<string, unknown>>;
+  const { ".": self, ...fields } = value;
   const nodes = new Map<PathElement, FieldNode>();
   for (const [text, inner] of Object.entries(fields)) {
     const element = parseElement(text);

@@ -1,3 +1,4 @@
+import { isFields } from "../../base/fields.ts";
 import type { StatusCause } from "../status-error.ts";
 import type { PathElement } from "./field-set.ts";
 import type { ListSchema, MergeSchema } from "./merge-schema.ts";
@@ -7,10 +8,6 @@ import { indexElement, keyElement, pathText, valueElement } from "./path-element
 /** A list or a set, whose items are told apart by more than their place. */
 export type ItemsSchema = ListSchema | (MergeSchema & { readonly type: "set" });
 
-export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** The step to an item. One that cannot be told from others by its keys is known by its place. */
 export function itemElement(schema: ItemsSchema, item: unknown, index: number): PathElement {
   if (schema.type === "set") return typeof item === "object" ? indexElement(index) : valueElement(item);
@@ -19,7 +16,7 @@ export function itemElement(schema: ItemsSchema, item: unknown, index: number): 
 }
 
 function keysOf({ keys, keyDefaults }: ListSchema, item: unknown): Readonly<Record<string, unknown>> | undefined {
-  if (!isMap(item)) return undefined;
+  if (!isFields(item)) return undefined;
   const values = keys.map((key) => [key, Object.hasOwn(item, key) ? item[key] : keyDefaults[key]] as const);
   return values.some(([, value]) => value === undefined || value === null || typeof value === "object") ? undefined : Object.fromEntries(values);
 }
@@ -36,7 +33,7 @@ export function itemsByElement(schema: ItemsSchema, list: readonly unknown[]): R
 
 /** What keeps the lists of an applied configuration from being merged: items without keys, and two with the same. */
 export function listCauses(schema: MergeSchema, value: unknown, path = ""): readonly StatusCause[] {
-  if (schema.type === "map" && isMap(value)) {
+  if (schema.type === "map" && isFields(value)) {
     return Object.entries(value).flatMap(([key, each]) => listCauses(schemaOfKey(schema, key), each, path === "" ? key : `${path}.${key}`));
   }
   if ((schema.type !== "list" && schema.type !== "set") || !Array.isArray(value)) return [];
@@ -52,7 +49,7 @@ export function listCauses(schema: MergeSchema, value: unknown, path = ""): read
 }
 
 function unnamed(schema: ItemsSchema, item: unknown, field: string): StatusCause {
-  if (schema.type === "set" || !isMap(item)) return { field, message: `must be ${schema.type === "set" ? "a plain value" : "a map"}: the list is merged by its items`, reason: "FieldValueTypeInvalid" };
+  if (schema.type === "set" || !isFields(item)) return { field, message: `must be ${schema.type === "set" ? "a plain value" : "a map"}: the list is merged by its items`, reason: "FieldValueTypeInvalid" };
   const missing = schema.keys.find((key) => keysOf({ ...schema, keys: [key] }, item) === undefined)!;
   return { field: `${field}.${missing}`, message: "is required: it tells the item from the others", reason: "FieldValueRequired" };
 }

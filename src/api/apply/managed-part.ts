@@ -1,5 +1,5 @@
+import { isFields } from "../../base/fields.ts";
 import { leafNode, type FieldSet } from "./field-set.ts";
-import { isMap } from "./list-items.ts";
 import { fieldElement } from "./path-element.ts";
 
 export type Subresource = "status" | undefined;
@@ -18,20 +18,20 @@ export const unownedStructure: FieldSet = new Map([[fieldElement("metadata"), le
  * @param object undefined: there is none yet
  */
 export function managedPart(object: unknown, subresource: Subresource): Readonly<Record<string, unknown>> {
-  if (!isMap(object)) return subresource === "status" ? {} : { metadata: {} };
+  if (!isFields(object)) return subresource === "status" ? {} : { metadata: {} };
   const { apiVersion: _version, kind: _kind, metadata, status, ...rest } = object;
   if (subresource === "status") return status === undefined || status === null ? {} : { status };
-  const managed = isMap(metadata) ? Object.fromEntries(Object.entries(metadata).filter(([field, value]) => !unmanagedMetadata.has(field) && !(absentWhenEmpty.has(field) && isEmpty(value)))) : {};
+  const managed = isFields(metadata) ? Object.fromEntries(Object.entries(metadata).filter(([field, value]) => !unmanagedMetadata.has(field) && !(absentWhenEmpty.has(field) && isEmpty(value)))) : {};
   return { ...rest, metadata: managed };
 }
 
 function isEmpty(value: unknown): boolean {
-  return Array.isArray(value) ? value.length === 0 : isMap(value) && Object.keys(value).length === 0;
+  return Array.isArray(value) ? value.length === 0 : isFields(value) && Object.keys(value).length === 0;
 }
 
 /** The value without nulls in its maps: in a configuration they ask for nothing. */
 export function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
-  if (!isMap(value)) return value;
+  if (!isFields(value)) return value;
   return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== null && each !== undefined).map(([key, each]) => [key, withoutNulls(each)]));
 }

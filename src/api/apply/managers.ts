@@ -1,7 +1,7 @@
+import { isFields } from "../../base/fields.ts";
 import type { FieldSet } from "./field-set.ts";
 import { union } from "./field-set.ts";
 import { decodeFields, encodeFields, type FieldsV1 } from "./fields-v1.ts";
-import { isMap } from "./list-items.ts";
 
 /** Entries of operation Update that one object keeps apart; older ones become one, as in Kubernetes' API server. */
 export const updateManagersMax = 10;
@@ -92,7 +92,7 @@ export function capUpdateManagers(managers: readonly Manager[]): readonly Manage
 
 /** Whether a writer's managedFields ask for all that is known of managers to be forgotten: `[]`, or one empty entry. */
 export function isReset(entries: readonly object[]): boolean {
-  return entries.length === 0 || (entries.length === 1 && isMap(entries[0]) && Object.keys(entries[0]).length === 0);
+  return entries.length === 0 || (entries.length === 1 && isFields(entries[0]) && Object.keys(entries[0]).length === 0);
 }
 
 function secondsOf({ time }: Manager): number {

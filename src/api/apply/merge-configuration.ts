@@ -1,5 +1,6 @@
+import { isFields, ownField } from "../../base/fields.ts";
 import type { PathElement } from "./field-set.ts";
-import { isMap, itemElement, itemsByElement, type ItemsSchema } from "./list-items.ts";
+import { itemElement, itemsByElement, type ItemsSchema } from "./list-items.ts";
 import { schemaOfKey, type MergeSchema } from "./merge-schema.ts";
 
 /**
@@ -11,9 +12,9 @@ import { schemaOfKey, type MergeSchema } from "./merge-schema.ts";
 export function mergeConfiguration(schema: MergeSchema, live: unknown, configuration: unknown): unknown {
   if (configuration === undefined) return live;
   if (live === undefined) return configuration;
-  if (schema.type === "map" && isMap(live) && isMap(configuration)) {
+  if (schema.type === "map" && isFields(live) && isFields(configuration)) {
     const keys = new Set([...Object.keys(live), ...Object.keys(configuration)]);
-    return Object.fromEntries([...keys].map((key) => [key, mergeConfiguration(schemaOfKey(schema, key), own(live, key), own(configuration, key))]));
+    return Object.fromEntries([...keys].map((key) => [key, mergeConfiguration(schemaOfKey(schema, key), ownField(live, key), ownField(configuration, key))]));
   }
   if ((schema.type === "list" || schema.type === "set") && Array.isArray(live) && Array.isArray(configuration)) return mergeItems(schema, live, configuration);
   return configuration;
@@ -43,8 +44,4 @@ function mergeItems(schema: ItemsSchema, live: readonly unknown[], configuration
   }
   keepUntil(undefined);
   return merged;
-}
-
-function own(map: Readonly<Record<string, unknown>>, key: string): unknown {
-  return Object.hasOwn(map, key) ? map[key] : undefined;
 }

@@ -1,5 +1,6 @@
+import { isFields } from "../../base/fields.ts";
 import { fieldSet, leafNode, noFields, type FieldNode, type FieldSet, type PathElement } from "./field-set.ts";
-import { isMap, itemsByElement } from "./list-items.ts";
+import { itemsByElement } from "./list-items.ts";
 import { isNamedField, schemaOfKey, type MergeSchema } from "./merge-schema.ts";
 import { fieldElement } from "./path-element.ts";
 
@@ -13,7 +14,7 @@ export function fieldsOf(schema: MergeSchema, configuration: unknown): FieldSet 
 }
 
 function nodeOf(schema: MergeSchema, value: unknown): FieldNode {
-  if (schema.type === "map" && isMap(value)) {
+  if (schema.type === "map" && isFields(value)) {
     const entries = Object.entries(value);
     // An empty map says nothing but that it is there.
     if (entries.length === 0) return leafNode;

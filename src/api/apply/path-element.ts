@@ -1,3 +1,4 @@
+import { isFields } from "../../base/fields.ts";
 import type { PathElement } from "./field-set.ts";
 
 /** A field of an object or an entry of a map. The prefix makes any name harmless as a key. */
@@ -30,7 +31,7 @@ export function parseElement(text: string): PathElement | undefined {
       return valueElement(JSON.parse(value));
     case "k:": {
       const keys: unknown = JSON.parse(value);
-      if (typeof keys !== "object" || keys === null || Array.isArray(keys)) throw new SyntaxError(`${text} names no keys`);
+      if (!isFields(keys)) throw new SyntaxError(`${text} names no keys`);
       return keyElement(keys as Readonly<Record<string, unknown>>);
     }
     case "i:":

@@ -1,5 +1,6 @@
+import { isFields } from "../../base/fields.ts";
 import { fieldsBelow, isMember, type FieldSet, type PathElement } from "./field-set.ts";
-import { isMap, itemElement } from "./list-items.ts";
+import { itemElement } from "./list-items.ts";
 import { isNamedField, schemaOfKey, type ListSchema, type MergeSchema } from "./merge-schema.ts";
 import { fieldElement } from "./path-element.ts";
 
@@ -21,7 +22,7 @@ export interface Ownership {
  */
 export function pruneReleased(schema: MergeSchema, value: unknown, ownership: Ownership): unknown {
   if (ownership.released.size === 0) return value;
-  if (schema.type === "map" && isMap(value)) {
+  if (schema.type === "map" && isFields(value)) {
     return Object.fromEntries(Object.entries(value).flatMap(([key, each]) => {
       const element = fieldElement(key);
       const left = isNamedField(schema, key) ? pruneField(schemaOfKey(schema, key), each, element, ownership) : pruneEntry(schemaOfKey(schema, key), each, element, ownership);
@@ -41,7 +42,7 @@ export function pruneReleased(schema: MergeSchema, value: unknown, ownership: Ow
 
 /** The keys of an item that stays are what it is known by; one with a default comes back by itself. */
 function withKeys({ keys, keyDefaults }: ListSchema, item: unknown, left: unknown): unknown {
-  if (!isMap(item) || !isMap(left)) return left;
+  if (!isFields(item) || !isFields(left)) return left;
   const needed = keys.filter((key) => Object.hasOwn(item, key) && !Object.hasOwn(left, key) && item[key] !== keyDefaults[key]);
   return needed.length === 0 ? left : { ...left, ...Object.fromEntries(needed.map((key) => [key, item[key]])) };
 }
@@ -56,7 +57,7 @@ function pruneField(schema: MergeSchema, value: unknown, element: PathElement, o
   const isKept = ownership.kept.has(element);
   if (schema.type === "leaf" || (schema.type === "map" && schema.entries === undefined)) return isKept ? pruneReleased(schema, value, below(ownership, element)) : undefined;
   const left = pruneReleased(schema, value, below(ownership, element));
-  const isEmpty = isMap(left) ? Object.keys(left).length === 0 : Array.isArray(left) && left.length === 0;
+  const isEmpty = isFields(left) ? Object.keys(left).length === 0 : Array.isArray(left) && left.length === 0;
   return isEmpty && !isKept ? undefined : left;
 }
 

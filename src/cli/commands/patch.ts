@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { messageOf } from "../../base/errors.ts";
+import { isFields } from "../../base/fields.ts";
 import type { Patch } from "../../store/store.ts";
 import { resourceArgs, resourceName } from "../kind-words.ts";
 import { outputFormat } from "../output.ts";
@@ -48,7 +49,7 @@ async function patchOf({ patch: text, patchFile, type = "merge", subresource }: 
     if (!Array.isArray(value) || value.some((each) => typeof each !== "object" || each === null)) throw new CliError(`a json patch is a list of operations, such as '[{"op": "replace", "path": "/spec/state", "value": "Stopped"}]'`);
     return { type, patch: value as object[] };
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new CliError(`a merge patch is an object, such as '{"spec": {"state": "Stopped"}}'`);
+  if (!isFields(value)) throw new CliError(`a merge patch is an object, such as '{"spec": {"state": "Stopped"}}'`);
   return { type, patch: value };
 }
 

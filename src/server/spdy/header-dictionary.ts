@@ -1,3 +1,5 @@
+import { uint32 } from "./uint32.ts";
+
 const words =
   "options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age allow authorization cache-control connection content-base content-encoding content-language content-length content-location content-md5 content-range content-type date etag expect expires from host if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location max-forwards pragma proxy-authenticate proxy-authorization range referer retry-after server te trailer transfer-encoding upgrade user-agent vary via warning www-authenticate method get status|200 OK|version|HTTP/1.1|url|public|set-cookie|keep-alive|origin";
 const text =
@@ -12,10 +14,4 @@ export const headerDictionaryId = 0xe3c6a7c2;
 function splitWords(): readonly string[] {
   const [simple = "", ...rest] = words.split("|");
   return [...simple.split(" "), ...rest];
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
 }

@@ -2,6 +2,7 @@ import { createInflate, constants, type Inflate } from "node:zlib";
 import { messageOf } from "../../base/errors.ts";
 import { headerDictionary, headerDictionaryId } from "./header-dictionary.ts";
 import { SpdyError } from "./spdy-error.ts";
+import { uint32 } from "./uint32.ts";
 
 /** Names in lower case. */
 export type SpdyHeaders = Readonly<Record<string, string>>;
@@ -93,10 +94,4 @@ function stored(bytes: Buffer): Buffer {
   head.writeUInt16LE(bytes.length, 1);
   head.writeUInt16LE(bytes.length ^ 0xffff, 3);
   return Buffer.concat([head, bytes]);
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
 }

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import Docker from "dockerode";
 import { systemClock as clock } from "../../../src/base/system.ts";
 import { createDockerProvider } from "../../../src/providers/docker/docker-provider.ts";
-import type { ProviderError } from "../../../src/providers/provider.ts";
+import type { Provider, ProviderError } from "../../../src/providers/provider.ts";
 import { createLocalTransport } from "../../../src/transports/local.ts";
 import { dockerUnavailable, startDockerd } from "../../harness/docker.ts";
 import { providerConformance } from "./suite.ts";
@@ -29,15 +29,21 @@ else {
 
   describe("docker, and what others do to containers", () => {
     const small = { generation: 1, specHash: "h", hostname: "dev", image: "busybox:test", imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [], resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: {} } as const;
-    it("tells a paused container, and starting it lets it go on; removes a renamed one for its owner only", async () => {
+    const owner = { cluster: "c", uid: "u", namespace: "default", name: "dev" };
+    const withDocker = async (use: (parts: { readonly provider: Provider; readonly docker: Docker; readonly signal: AbortSignal }) => Promise<void>): Promise<void> => {
       const dockerd = await startDockerd();
       const transport = createLocalTransport({ clock });
       try {
         await dockerd.importBusybox("busybox:test");
-        const provider = createDockerProvider({ transport, clock, socketPath: dockerd.socketPath });
-        const docker = new Docker({ socketPath: dockerd.socketPath });
-        const owner = { cluster: "c", uid: "u", namespace: "default", name: "dev" };
-        const signal = AbortSignal.timeout(20_000);
+        const { socketPath } = dockerd;
+        await use({ provider: createDockerProvider({ transport, clock, socketPath }), docker: new Docker({ socketPath }), signal: AbortSignal.timeout(20_000) });
+      } finally {
+        await transport.close();
+        await dockerd.stop();
+      }
+    };
+    it("tells a paused container, and starting it lets it go on; removes a renamed one for its owner only", () =>
+      withDocker(async ({ provider, docker, signal }) => {
         await provider.create({ ...small, owner }, () => {}, signal);
         await provider.start("vendetta-c-u", signal);
         const running = await provider.inspect("vendetta-c-u", signal);
@@ -53,29 +59,14 @@ else {
         assert.deepEqual((await provider.list("c", signal)).map((each) => each.id), ["elsewhere"]);
         await provider.destroy("elsewhere", { volumes: false, owner }, signal);
         assert.deepEqual(await provider.list("c", signal), []);
-      } finally {
-        await transport.close();
-        await dockerd.stop();
-      }
-    });
-    it("leaves a stranger's container of our name alone (INV-4)", async () => {
-      const dockerd = await startDockerd();
-      const transport = createLocalTransport({ clock });
-      try {
-        await dockerd.importBusybox("busybox:test");
-        const provider = createDockerProvider({ transport, clock, socketPath: dockerd.socketPath });
-        const docker = new Docker({ socketPath: dockerd.socketPath });
-        const owner = { cluster: "c", uid: "u", namespace: "default", name: "dev" };
+      }));
+    it("leaves a stranger's container of our name alone (INV-4)", () =>
+      withDocker(async ({ provider, docker, signal }) => {
         const stranger = await docker.createContainer({ name: "vendetta-c-u", Image: "busybox:test", Cmd: ["sleep", "1000"] });
-        const signal = AbortSignal.timeout(20_000);
         await assert.rejects(provider.create({ ...small, owner }, () => {}, signal), (error: ProviderError) => error.reason === "NameTaken");
         await provider.destroy("vendetta-c-u", { volumes: true }, signal);
         assert.equal(await provider.inspect("vendetta-c-u", signal), undefined, "it is invisible");
         assert.equal((await stranger.inspect()).State.Status, "created");
-      } finally {
-        await transport.close();
-        await dockerd.stop();
-      }
-    });
+      }));
   });
 }

@@ -1,15 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { silentLogger, type Logger } from "../../../src/base/log.ts";
 import { systemClock, systemRandom } from "../../../src/base/system.ts";
 import { openFileStore, type FileStore, type FileStoreOptions } from "../../../src/store/file-store.ts";
-
-export async function temporaryDirectory(): Promise<{ readonly path: string } & AsyncDisposable> {
-  const path = await mkdtemp(join(tmpdir(), "vendetta-store-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
-}
 
 export function open(dir: string, more: Partial<FileStoreOptions> = {}): Promise<FileStore> {
   return openFileStore({ dir, clock: systemClock, random: systemRandom, log: silentLogger, ...more });
