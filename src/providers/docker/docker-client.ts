@@ -22,7 +22,7 @@ export function createDockerClient({ transport, clock, socketPath }: { readonly 
         (stream) => {
           // HTTP has no use for a half-open connection, and the agent would keep it for a next request.
           stream.once("end", () => stream.end());
-          done(null, stream);
+          done(null, asSocket(stream));
         },
         (error: unknown) => done(error as Error),
       )
@@ -32,6 +32,14 @@ export function createDockerClient({ transport, clock, socketPath }: { readonly 
   // The host only fills the Host header; the agent decides where the bytes go.
   const options: DockerOptions & { readonly agent: Agent } = { host: "docker", port: 80, protocol: "http", agent };
   return new Docker(options);
+}
+
+/** What Node's HTTP client calls on a socket that it keeps; a stream over SSH has no such switches, and needs none. */
+const socketSwitches = ["setKeepAlive", "setNoDelay", "setTimeout", "ref", "unref"] as const;
+
+function asSocket(stream: Duplex): Duplex {
+  for (const name of socketSwitches) if (!(name in stream)) Object.defineProperty(stream, name, { value: () => stream });
+  return stream;
 }
 
 /** HTTP status of an engine's refusal, when it is one. */

@@ -14,6 +14,8 @@ export function openExec(connection: SshConnection, command: string, pty: Ssh2Ex
     const opening = new Promise<ClientChannel>((resolve, reject) => {
       connection.client.exec(command, pty === undefined ? {} : { pty }, (error, channel) => {
         if (error === undefined) resolve(channel);
+        // dropbear opens channels that it closes again when much is under way; no shell has seen a line yet.
+        else if (pty === undefined && error.message === "Unable to exec") reject(new SessionRefused(error.message, { cause: error }));
         else reject(asRefusal(error));
       });
     });

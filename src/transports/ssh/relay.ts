@@ -51,7 +51,8 @@ function duplexOfCommand(stream: ExecStream): Duplex {
       done();
     },
     destroy(error, done) {
-      stream.kill();
+      // With both directions ended the program ends by itself, once it has handed on the last of what it was given.
+      if (!duplex.writableFinished || !duplex.readableEnded) stream.kill();
       stream.stdout.resume();
       done(error);
     },

@@ -13,6 +13,8 @@ const retryMs = 10;
 const retryMsMax = 1000;
 /** So often in a row, with no session of ours open, until we believe that the machine wants no session at all. */
 const refusalsAloneMax = 5;
+/** And so often in a row for one operation, whoever else has one. */
+const refusalsMax = 100;
 
 /** One session of the connection, ours until it is given back. */
 export type Session<T> = { readonly value: T } & Disposable;
@@ -118,9 +120,9 @@ export function createSessionBudget({ clock, sessionsMax = sessionsMaxDefault, w
           // The machine may not have noticed yet that one has ended: what it once allowed, it will allow again.
           learned = { limit: Math.max(1, proven), untilMs: clock.monotonic() + learnedMs };
           alone = open === 0 ? alone + 1 : 0;
-          if (alone >= refusalsAloneMax) {
+          if (alone >= refusalsAloneMax || tries >= refusalsMax) {
             giveBack();
-            throw new TransportError(`${where} opens no session: ${error.message}; is MaxSessions 0 in its sshd_config?`, false, { cause: error });
+            throw new TransportError(`${where} opens no session: ${error.message}; is MaxSessions 0, or are commands forbidden, in its sshd_config?`, false, { cause: error });
           }
           clock.after(Math.min(retryMs * 2 ** tries, retryMsMax), giveBack);
           continue;

@@ -7,6 +7,7 @@ import { TransportError, type ExecStream, type Transport } from "../transport.ts
 import type { ChannelEnd } from "./channel-end.ts";
 import { readableOf, writableOf } from "./channel-streams.ts";
 import { awaitStart } from "./command-start.ts";
+import { fileFailure } from "./file-error.ts";
 import { openExec } from "./open-exec.ts";
 import { bootstrap, commandScript, type CommandScript, type StartFailure } from "./remote-script.ts";
 import type { SessionKeepers } from "./session-keepers.ts";
@@ -61,7 +62,7 @@ export function createSshExec(options: SshOptions, link: SshLink, keepers: Sessi
     const begun = await awaitStart({ clock, connection, channel, nonce, hasStderr: tty === undefined, end, signal, where, program: argv[0]! });
     if (typeof begun === "string") {
       if (begun === "abandoned") keepers.drop(connection);
-      throw new TransportError(startFailure(begun, argv[0]!, cwd, where), false);
+      throw startFailure(begun, argv[0]!, cwd, where);
     }
     // Not while it is quick about it itself.
     const prepare = clock.after(prepareMsMax, () => shells.prepare(connection));
@@ -149,16 +150,17 @@ function scriptOf(script: CommandScript, where: string): string | TransportError
 /** Without echo and lines, so that the script is neither shown nor cut at the 4096 bytes of a line; the script turns both on. */
 const terminalOf = ({ columns, rows }: NonNullable<ExecOptions["tty"]>): PseudoTtyOptions => ({ cols: columns, rows, term: "xterm-256color", modes: { ECHO: 0, ICANON: 0 } }) as PseudoTtyOptions;
 
-function startFailure(failure: StartFailure, program: string, cwd: string | undefined, where: string): string {
+function startFailure(failure: StartFailure, program: string, cwd: string | undefined, where: string): TransportError {
+  const failed = (why: string, code?: string) => new TransportError(`cannot start ${program} on ${where}: ${why}`, false, code === undefined ? {} : { cause: fileFailure(code) });
   switch (failure) {
     case "directory":
-      return `cannot start ${program} on ${where}: there is no directory ${cwd}`;
+      return failed(`there is no directory ${cwd}`, "ENOENT");
     case "program":
-      return `cannot start ${program} on ${where}: there is no such program`;
+      return failed("there is no such program", "ENOENT");
     case "terminal":
-      return `cannot start ${program} on ${where}: it needs stty for a terminal, and the machine has none`;
+      return failed("it needs stty for a terminal, and the machine has none");
     case "abandoned":
-      return `cannot start ${program} on ${where}: the connection was given up before it began`;
+      return failed("the connection was given up before it began");
   }
 }
 

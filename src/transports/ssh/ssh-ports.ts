@@ -5,25 +5,29 @@ import type { SshLink } from "./ssh-link.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
 
 const tableMsMax = 10_000;
+/** Some hundred thousand sockets. */
+const tableBytesMax = 32 * 1024 * 1024;
 /** State "listening" of /proc/net/tcp. */
 const listening = "0A";
 
 /**
- * `Transport.isPortFree` over a link: sshd itself is asked to bind it, for a forward that is taken back at once (RFC 4254, 7.1).
- * Where it forwards nothing, the kernel's table of listening sockets tells.
+ * `Transport.isPortFree` over a link. First by the kernel's table of listening sockets: some servers (dropbear) call a port theirs
+ * that they got on ::1 only. Then sshd itself is asked to bind it, for a forward that is taken back at once (RFC 4254, 7.1).
  */
 export function createIsPortFree(options: SshOptions, link: SshLink, run: Transport["run"]): Transport["isPortFree"] {
   const where = nameOfMachine(options);
-  return (port) =>
-    link.use(async (connection) => {
+  return async (port) => {
+    const { stdout, stderr } = await run(["cat", "/proc/net/tcp", "/proc/net/tcp6"], { timeoutMs: tableMsMax, outputBytesMax: tableBytesMax });
+    if (isListenedOn(stdout, port)) return false;
+    return await link.use(async (connection) => {
       if (await canBind(connection, port)) return true;
-      // Refused, because it is taken, or because sshd binds nothing at all?
+      // Refused, because it cannot be bound, or because sshd binds nothing at all?
       if (await canBind(connection, 0)) return false;
-      const { stdout, stderr, code } = await run(["cat", "/proc/net/tcp", "/proc/net/tcp6"], { timeoutMs: tableMsMax });
       // Without IPv6 there is no second table.
-      if (code !== 0 && stdout === "") throw new TransportError(`cannot try port ${port} on ${where}: its sshd forwards no ports (AllowTcpForwarding), and there is no table of them: ${stderr.trim()}`, false);
-      return !isListenedOn(stdout, port);
+      if (stdout === "") throw new TransportError(`cannot try port ${port} on ${where}: its sshd forwards no ports (AllowTcpForwarding), and there is no table of them: ${stderr.trim()}`, false);
+      return true;
     });
+  };
 }
 
 /** Whether somebody listens on that port of 127.0.0.1, or of all addresses (proc(5), /proc/net/tcp). */

@@ -265,7 +265,8 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
     test("throws when the engine does not answer: unknown is not absent (INV-5)", async () => {
       const provider = place.unreachable!;
       assert.equal((await provider.probe(signal())).usable, false);
-      for (const call of [provider.list(cluster, signal()), provider.inspect("vendetta-conform-x", signal()), provider.destroy("vendetta-conform-x", { volumes: true }, signal())]) {
+      // One after the other: each is waited for before it can fail.
+      for (const call of [() => provider.list(cluster, signal()), () => provider.inspect("vendetta-conform-x", signal()), () => provider.destroy("vendetta-conform-x", { volumes: true }, signal())]) {
         await assert.rejects(call, (error: ProviderError) => error.reason === "EngineUnreachable");
       }
     });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, afterEach, describe, it } from "node:test";
@@ -170,11 +171,14 @@ describe("ssh: a connection that breaks", { timeout: 120_000, skip: why }, () =>
     assert.equal(proxy.made, 1);
   });
   it("leaves nothing of its own on the machine", async () => {
-    const kept = () => ["/dev/shm", "/tmp"].flatMap((place) => readdirSync(place)).filter((name) => name.startsWith(".vendetta-"));
-    await transport.run(["true"], { timeoutMs });
-    assert.notDeepEqual(kept(), []);
+    const stream = await transport.exec(["sh", "-c", "echo $$; exec sleep 1000"], {});
+    stream.exit.catch(() => {});
+    const [pid] = (await once(stream.stdout, "data")) as [Buffer];
+    // The keeper's directory is the one where that command has entered itself.
+    const kept = ["/dev/shm", "/tmp"].flatMap((place) => readdirSync(place).filter((name) => name.startsWith(".vendetta-")).map((name) => join(place, name))).filter((path) => existsSync(join(path, pid.toString().trim())));
+    assert.equal(kept.length, 1);
     proxy.cut();
-    await eventually(() => assert.deepEqual(kept(), []), 5000, 20);
+    await eventually(() => assert.deepEqual([existsSync(kept[0]!), existsSync(`${kept[0]}.gone`)], [false, false]), 5000, 20);
   });
 });
 

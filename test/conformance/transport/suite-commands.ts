@@ -56,7 +56,7 @@ export function commandCases(test: TransportTest): void {
   test("say what cannot be started, and that it never ran", async ({ transport, directory }) => {
     const noDirectory = join(directory, "nowhere");
     for (const [argv, cwd] of [[["no-such-program"], undefined], [[join(directory, "none")], undefined], [["touch", join(directory, "ran")], noDirectory]] as const) {
-      await assert.rejects(transport.run(argv, { cwd, timeoutMs }), (error) => error instanceof TransportError && !error.mayHaveRun && error.message.includes(cwd ?? argv[0]!));
+      await assert.rejects(transport.run(argv, { cwd, timeoutMs }), (error) => error instanceof TransportError && !error.mayHaveRun && error.message.includes(cwd ?? argv[0]!) && (error.cause as { code?: string }).code === "ENOENT");
       await assert.rejects(transport.exec(argv, { cwd }), (error) => error instanceof TransportError && !error.mayHaveRun);
     }
     assert.ok(!existsSync(join(directory, "ran")));
