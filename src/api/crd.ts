@@ -93,6 +93,8 @@ function structural(schema: Json): Json {
         if (typeof value === "object" && value !== null) out[key] = Object.keys(value).length === 0 ? { "x-kubernetes-preserve-unknown-fields": true } : structural(value as Json);
         break;
       case "properties":
+        // An empty list of them reads as "no field is allowed" to older kubectls.
+        if (Object.keys(value as Json).length === 0) break;
         out[key] = Object.fromEntries(Object.entries(value as Json).map(([name, each]) => [name, structural(each as Json)]));
         break;
       case "items":
