@@ -1,4 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,14 +30,29 @@ export interface TestDockerd {
 
 let made = 0;
 
+/** A bridge in a network of its own: another run of the tests on this machine may be making one at the same moment. */
+function addBridge(bridge: string): void {
+  const addresses = () => execFileSync("ip", ["-o", "-4", "addr"], { encoding: "utf8" });
+  execFileSync("ip", ["link", "add", bridge, "type", "bridge"]);
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const address = `10.213.${randomInt(256)}.1/24`;
+    if (addresses().includes(` ${address} `)) continue;
+    execFileSync("ip", ["addr", "add", address, "dev", bridge]);
+    if (addresses().split(` ${address} `).length === 2) {
+      execFileSync("ip", ["link", "set", bridge, "up"]);
+      return;
+    }
+    execFileSync("ip", ["addr", "del", address, "dev", bridge]);
+  }
+  execFileSync("ip", ["link", "del", bridge]);
+  throw new Error("no network of 10.213.0.0/16 is free for another engine");
+}
+
 export async function startDockerd(): Promise<TestDockerd> {
   const dir = mkdtempSync(join(tmpdir(), "vd-docker-"));
-  const number = (process.pid * 7 + made++ * 31) % 200;
-  const bridge = `vdt${process.pid % 100_000}x${made}`;
+  const bridge = `vdt${process.pid % 100_000}x${made++}`;
   const socketPath = join(dir, "docker.sock");
-  execFileSync("ip", ["link", "add", bridge, "type", "bridge"]);
-  execFileSync("ip", ["addr", "add", `10.213.${number}.1/24`, "dev", bridge]);
-  execFileSync("ip", ["link", "set", bridge, "up"]);
+  addBridge(bridge);
   let child: ChildProcess | undefined;
 
   const start = async () => {
