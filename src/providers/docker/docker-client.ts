@@ -29,6 +29,9 @@ export function createDockerClient({ transport, clock, socketPath }: { readonly 
       .finally(() => bound[Symbol.dispose]());
     return undefined;
   }) as unknown as Agent["createConnection"];
+  // What a transport hands out need not be a socket: it has no keep-alive of its own, and keeps no process up.
+  agent.keepSocketAlive = () => true;
+  agent.reuseSocket = () => {};
   // The host only fills the Host header; the agent decides where the bytes go.
   const options: DockerOptions & { readonly agent: Agent } = { host: "docker", port: 80, protocol: "http", agent };
   return new Docker(options);

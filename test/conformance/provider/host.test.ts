@@ -14,7 +14,7 @@ providerConformance(
     const dir = mkdtempSync(join(tmpdir(), "vd-host-"));
     const transport = createLocalTransport({ clock });
     return Promise.resolve({
-      provider: createHostProvider({ transport, clock, dir }),
+      provider: createHostProvider({ transport, clock, dir: () => Promise.resolve(dir) }),
       unreachable: undefined,
       image: "",
       async close() {
