@@ -71,6 +71,10 @@ export function createServiceReconciler(parts: ServiceControllerParts): Reconcil
       },
       { kind: "Workspace", keys: (workspace: Workspace): readonly Key[] => services.byIndex("workspace", keyOf(workspace)).map(keyOf) },
     ],
+    lane(key) {
+      const service = services.byKey(key);
+      return service && parts.workspaces.get({ namespace: service.metadata.namespace, name: service.spec.workspace })?.status?.nodeName;
+    },
     async reconcile(key, signal): Promise<Outcome> {
       const service = services.byKey(key);
       const uid = watchedUid.get(key);

@@ -75,6 +75,7 @@ export function createWorkspaceReconciler(parts: WorkspaceControllerParts): Reco
       { kind: "Service", keys: (service: Service) => workspaceToWake(workspaces, service) },
       { kind: "Node", keys: (node: Node) => workspaces.list().filter((each) => concernsNode(each, node)).map(keyOf) },
     ],
+    lane: (key) => workspaces.byKey(key)?.status?.nodeName,
     async reconcile(key, signal): Promise<Outcome> {
       const workspace = workspaces.byKey(key);
       const uid = seenUids.get(key);

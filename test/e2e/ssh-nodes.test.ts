@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -11,10 +11,11 @@ import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { dockerApi } from "../harness/docker-api.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { eventually } from "../harness/eventually.ts";
+import { freePort } from "../harness/ports.ts";
 import { sshNode } from "../harness/ssh-node.ts";
 import { sshdUnavailable, startSshd, type TestSshd } from "../harness/sshd.ts";
 import { startTcpProxy, type TcpProxy } from "../harness/tcp-proxy.ts";
-import { conditionOf, stackManifests, writeManifests } from "./stack.ts";
+import { conditionOf, httpd, stackManifests, writeManifests } from "./stack.ts";
 
 const why = sshdUnavailable() ?? dockerUnavailable();
 const names = ["db", "api", "web", "worker"];
@@ -155,6 +156,25 @@ describe("Nodes over SSH", { timeout: 400_000, skip: why }, () => {
     await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=90s");
     assert.deepEqual(await running("stack"), before);
     assert.equal(condition(await node("far"), "HostKeyTrusted")?.status, "True");
+  });
+
+  it("plain processes on it: its own directory there, their ports here, and the same pids after a cut", async () => {
+    const manifests = [
+      { apiVersion: "vendetta.dev/v1alpha1", kind: "Workspace", metadata: { name: "plain" }, spec: { provider: "host", nodeName: "far", env: { STOPS: "/dev/null" } } },
+      { apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name: "plain-web" }, spec: { workspace: "plain", command: ["sh", "-c", httpd("plain").replaceAll("httpd -f", "busybox httpd -f")], port: await freePort(), healthCheck: { http: { path: "/" } } } },
+    ];
+    await apply(...manifests);
+    const service = () => cli.json<Service>("service", "plain-web");
+    const { status, spec } = await service();
+    assert.notEqual(status!.url, `http://127.0.0.1:${spec.port}`);
+    assert.match(await text(status!.url!), /plain answers/);
+    assert.match(await cli.ok("exec", "plain", "--", "pwd"), new RegExp(`^${home}/\\.local/share/vendetta/[^/]+/instances/vendetta-`));
+    proxy.cut();
+    await eventually(async () => assert.match(await text(status!.url!), /plain answers/), 30_000);
+    await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=60s");
+    assert.deepEqual([(await service()).status?.pid, (await service()).status?.restarts], [status?.pid, status?.restarts]);
+    await cli.ok("delete", "-f", writeManifests(cli.home, "plain.yaml", manifests));
+    assert.ok(!existsSync(`/proc/${status!.pid}`));
   });
 
   it("deleted while it cannot be reached: waits, says so, and finishes when it is back", async () => {

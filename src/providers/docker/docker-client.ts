@@ -22,19 +22,22 @@ export function createDockerClient({ transport, clock, socketPath }: { readonly 
         (stream) => {
           // HTTP has no use for a half-open connection, and the agent would keep it for a next request.
           stream.once("end", () => stream.end());
-          done(null, stream);
+          done(null, socketLike(stream));
         },
         (error: unknown) => done(error as Error),
       )
       .finally(() => bound[Symbol.dispose]());
     return undefined;
   }) as unknown as Agent["createConnection"];
-  // What a transport hands out need not be a socket: it has no keep-alive of its own, and keeps no process up.
-  agent.keepSocketAlive = () => true;
-  agent.reuseSocket = () => {};
   // The host only fills the Host header; the agent decides where the bytes go.
   const options: DockerOptions & { readonly agent: Agent } = { host: "docker", port: 80, protocol: "http", agent };
   return new Docker(options);
+}
+
+/** What a transport hands out need not be a socket; these are what http.Agent asks of one that it keeps for the next request. */
+function socketLike(stream: Duplex): Duplex {
+  for (const method of ["setKeepAlive", "setTimeout", "ref", "unref"]) if (!(method in stream)) Object.defineProperty(stream, method, { value: () => stream });
+  return stream;
 }
 
 /** HTTP status of an engine's refusal, when it is one. */

@@ -97,7 +97,7 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
   };
   const endProcesses = async (id: string, graceSeconds: number, signal: AbortSignal) => {
     const timeoutMs = graceSeconds * 1000 + commandTimeoutMs;
-    const { code, stderr } = await transport.run(["sh", "-c", endProcessesScript, "sh", id, String(graceSeconds)], { timeoutMs, signal });
+    const { code, stderr } = await transport.run(["sh", "-c", endProcessesScript, "sh", id, String(graceSeconds)], { timeoutMs, signal }).catch((error: unknown) => Promise.reject(signal.aborted ? error : unreachable(error)));
     if (code !== 0) throw new ProviderError("StopFailed", `processes of ${id} cannot be ended: ${stderr.trim().slice(0, 300)}`, true);
   };
 
@@ -172,7 +172,9 @@ function refuseWhatNeedsIsolation(spec: InstanceSpec): void {
 }
 
 async function probe(transport: Transport, signal: AbortSignal): Promise<ProviderProbe> {
-  const { code, stdout } = await transport.run(["sh", "-c", probeScript], { timeoutMs: commandTimeoutMs, signal });
+  const result = await transport.run(["sh", "-c", probeScript], { timeoutMs: commandTimeoutMs, signal }).catch((error: unknown) => messageOf(error));
+  if (typeof result === "string") return { usable: false, reason: "Unreachable", message: result };
+  const { code, stdout } = result;
   if (code === 0) return { usable: true, version: stdout.trim() || "sh", message: "plain processes, no isolation" };
   return { usable: false, reason: "NotInstalled", message: `missing on ${transport.name}: ${stdout.trim()}; install coreutils and util-linux, or busybox` };
 }

@@ -7,6 +7,7 @@ import { TransportError, type ExecStream, type Transport } from "../transport.ts
 import type { ChannelEnd } from "./channel-end.ts";
 import { readableOf, writableOf } from "./channel-streams.ts";
 import { awaitStart } from "./command-start.ts";
+import { fileFailure } from "./file-error.ts";
 import { openExec } from "./open-exec.ts";
 import { bootstrap, commandScript, type CommandScript, type StartFailure } from "./remote-script.ts";
 import type { SessionKeepers } from "./session-keepers.ts";
@@ -61,7 +62,8 @@ export function createSshExec(options: SshOptions, link: SshLink, keepers: Sessi
     const begun = await awaitStart({ clock, connection, channel, nonce, hasStderr: tty === undefined, end, signal, where, program: argv[0]! });
     if (typeof begun === "string") {
       if (begun === "abandoned") keepers.drop(connection);
-      throw new TransportError(startFailure(begun, argv[0]!, cwd, where), false);
+      const isAbsent = begun === "directory" || begun === "program";
+      throw new TransportError(startFailure(begun, argv[0]!, cwd, where), false, isAbsent ? { cause: fileFailure("ENOENT") } : {});
     }
     // Not while it is quick about it itself.
     const prepare = clock.after(prepareMsMax, () => shells.prepare(connection));

@@ -265,8 +265,9 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
     test("throws when the engine does not answer: unknown is not absent (INV-5)", async () => {
       const provider = place.unreachable!;
       assert.equal((await provider.probe(signal())).usable, false);
-      for (const call of [provider.list(cluster, signal()), provider.inspect("vendetta-conform-x", signal()), provider.destroy("vendetta-conform-x", { volumes: true }, signal())]) {
-        await assert.rejects(call, (error: ProviderError) => error.reason === "EngineUnreachable");
+      const id = "vendetta-conform-x";
+      for (const call of [() => provider.list(cluster, signal()), () => provider.inspect(id, signal()), () => provider.destroy(id, { volumes: true }, signal())]) {
+        await assert.rejects(call(), (error: ProviderError) => error.reason === "EngineUnreachable");
       }
     });
   });
