@@ -8,6 +8,35 @@ export interface Machine {
   /** Every engine vendetta knows, whether or not it is usable there. */
   readonly providers: readonly Provider[];
   provider(name: ProviderName): Provider | undefined;
+  /** Present when it is not the server's own machine. */
+  readonly remote?: RemoteWay;
+}
+
+/** How the connection to a machine is. Times in milliseconds. */
+export interface WayState {
+  /** Since the epoch; undefined while there is none. */
+  readonly connectedSinceMs: number | undefined;
+  /** Of the last question whether the machine still answers. */
+  readonly latencyMs: number | undefined;
+  readonly reconnects: number;
+  /** Why there is none, until there is one again. reason is one CamelCase word: Unreachable, HostKeyChanged, AuthenticationFailed … */
+  readonly trouble: { readonly reason: string; readonly message: string } | undefined;
+  /** Why there is none, or why the last one ended. */
+  readonly lastError: string | undefined;
+}
+
+/** The connection to another machine. Node ports are then the server's machine's, and carried from there. */
+export interface RemoteWay {
+  /** For a Node's status: "dev@10.0.0.5:2222". */
+  readonly address: string;
+  readonly state: WayState;
+  /**
+   * Begins to watch the way while something is tried over it. When that failed, the answer tells whether the way held all
+   * the while and the machine answers now: only then was it the thing itself that failed (INV-5).
+   */
+  watch(): (signal: AbortSignal) => Promise<boolean>;
+  /** Whether a node port can be bound on the server's machine now. */
+  isNodePortFree(port: number): Promise<boolean>;
 }
 
 /** Hands out the machine of each Node; the composition root knows how they are made. */

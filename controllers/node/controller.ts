@@ -1,4 +1,4 @@
-import { timeoutSignal, type Clock } from "../../src/base/clock.ts";
+import { TimeoutError, timeoutSignal, type Clock } from "../../src/base/clock.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import { keyOf, type Key } from "../../src/base/keys.ts";
 import { findCondition } from "../../src/api/conditions.ts";
@@ -76,8 +76,8 @@ async function observe(parts: NodeControllerParts, node: Node, machine: Machine,
   using bound = timeoutSignal(parts.clock, probeTimeoutMs, `probing Node "${node.metadata.name}"`, signal);
   const [facts, ...probes] = await Promise.all([
     readMachineFacts(machine.transport, probeTimeoutMs, bound.signal).then(
-      (answer) => ({ kind: "answered", facts: answer }) as const,
-      (error: unknown) => ({ kind: "silent", reason: "Unreachable", message: messageOf(error) }) as const,
+      (answer) => ({ kind: "answered", facts: answer, skewSeconds: answer.clockSeconds - Math.floor(parts.clock.now() / 1000) }) as const,
+      (error: unknown) => ({ kind: "silent", ...troubleOf(machine, error) }) as const,
     ),
     ...machine.providers.map(async (provider) => ({
       name: provider.name,
@@ -85,13 +85,20 @@ async function observe(parts: NodeControllerParts, node: Node, machine: Machine,
     })),
   ]);
   signal.throwIfAborted();
-  return { machine: facts, providers: probes, workspaces: countOn(parts, node), orphans: parts.orphans.of(node.metadata.name), now: parts.clock.now() };
+  return { machine: facts, remote: machine.remote && { address: machine.remote.address, ...machine.remote.state }, providers: probes, workspaces: countOn(parts, node), orphans: parts.orphans.of(node.metadata.name), now: parts.clock.now() };
 }
+
+/** Why it did not answer: what is wrong with the way to it, or that it says nothing. */
+function troubleOf({ remote }: Machine, error: unknown): { readonly reason: string; readonly message: string } {
+  return remote?.state.trouble ?? { reason: error instanceof TimeoutError ? "Silent" : "Unreachable", message: messageOf(error) };
+}
+
+const readyEvents = { True: "NodeReady", False: "NodeNotReady", Unknown: "NodeUnknown" } as const;
 
 function tell(parts: NodeControllerParts, node: Node, status: NonNullable<Node["status"]>): void {
   const before = findCondition(node.status?.conditions, "Ready");
   const after = findCondition(status.conditions, "Ready");
-  if (after !== undefined && after.status !== before?.status) parts.recorder.event(node, after.status === "True" ? "Normal" : "Warning", after.status === "True" ? "NodeReady" : "NodeNotReady", after.message);
+  if (after !== undefined && after.status !== before?.status) parts.recorder.event(node, after.status === "True" ? "Normal" : "Warning", readyEvents[after.status], after.message);
   for (const provider of status.providers ?? []) {
     const old = node.status?.providers?.find((each) => each.name === provider.name);
     if (old !== undefined && old.usable !== provider.usable) {

@@ -2,12 +2,14 @@ import type { Transport } from "../../src/transports/transport.ts";
 
 export interface MachineFacts {
   readonly capacity: { readonly cpu: string; readonly memory: string; readonly disk: string };
+  /** Seconds since the epoch by its own clock, in whole seconds. */
+  readonly clockSeconds: number;
   readonly info: { readonly operatingSystem: string; readonly kernelVersion: string; readonly architecture: string; readonly hostname: string; readonly bootId: string };
 }
 
 /** One sh run tells all: portable over busybox and coreutils, one `key=value` a line. */
 const script = `
-echo "kernel=$(uname -r)"; echo "arch=$(uname -m)"; echo "system=$(uname -s)"
+echo "clock=$(date +%s)"; echo "kernel=$(uname -r)"; echo "arch=$(uname -m)"; echo "system=$(uname -s)"
 read -r host < /proc/sys/kernel/hostname && echo "hostname=$host"
 read -r boot < /proc/sys/kernel/random/boot_id && echo "boot=$boot"
 while read -r key value unit; do [ "$key" = MemTotal: ] && echo "memoryKi=$value"; done < /proc/meminfo
@@ -25,6 +27,7 @@ export async function readMachineFacts(transport: Transport, timeoutMs: number, 
   const text = (key: string) => facts.get(key) ?? "";
   return {
     capacity: { cpu: text("cpu"), memory: `${Math.floor(Number(text("memoryKi")) / 1024)}Mi`, disk: `${Math.floor(Number(text("diskKi")) / 2 ** 20)}Gi` },
+    clockSeconds: Number(text("clock")),
     info: { operatingSystem: text("os").replace(/^"(.*)"$/, "$1") || text("system"), kernelVersion: text("kernel"), architecture: text("arch"), hostname: text("hostname"), bootId: text("boot") },
   };
 }

@@ -1,19 +1,33 @@
 import { timestamp } from "../../src/base/clock.ts";
-import { setConditions } from "../../src/api/conditions.ts";
+import { findCondition, setConditions, type ConditionInput } from "../../src/api/conditions.ts";
 import type { Node, NodeStatus } from "../../src/api/node.ts";
 import type { ProviderName, ProviderProbe } from "../../src/providers/provider.ts";
+import type { WayState } from "../machines.ts";
 import type { FoundOrphan } from "../orphan/found-orphans.ts";
 import type { MachineFacts } from "./facts.ts";
 
 /** How often a Node that is well says so in the store. Between, it is asked more often than it is written. */
 export const heartbeatWriteMs = 60_000;
 
+/**
+ * A machine whose connection has not broken may say nothing for so long before nothing is known of it any more: two minutes,
+ * as long as a connection is kept through silence, and the half a minute by which the heartbeat on record may be old.
+ */
+export const silenceMsMax = 150_000;
+
+/** Clocks that differ by more are worth telling: what is compared across the two goes wrong by as much. */
+const skewSecondsMax = 5;
+
 /** Orphans a status tells of. */
 const orphansMax = 100;
 
 export interface NodeObservation {
-  /** What the machine told of itself, or why it could not be asked. */
-  readonly machine: { readonly kind: "answered"; readonly facts: MachineFacts } | { readonly kind: "silent"; readonly reason: string; readonly message: string };
+  /** What the machine told of itself, or why it could not be asked. reason "Silent": there is no answer, and no sign that there is no way. */
+  readonly machine:
+    | { readonly kind: "answered"; readonly facts: MachineFacts; /** Seconds by which its clock is ahead of ours. */ readonly skewSeconds: number }
+    | { readonly kind: "silent"; readonly reason: string; readonly message: string };
+  /** The connection to it; undefined when it is this machine. */
+  readonly remote: (WayState & { readonly address: string }) | undefined;
   readonly providers: readonly { readonly name: ProviderName; readonly probe: ProviderProbe }[];
   /** Workspaces placed on it. */
   readonly workspaces: number;
@@ -23,32 +37,84 @@ export interface NodeObservation {
 
 /** The status a Node should have. Pure. */
 export function planNode(node: Node, seen: NodeObservation): NodeStatus {
+  return seen.machine.kind === "silent" ? unanswered(node, seen, seen.machine) : answered(node, seen, seen.machine);
+}
+
+function unanswered(node: Node, seen: NodeObservation, { reason, message }: Extract<NodeObservation["machine"], { kind: "silent" }>): NodeStatus {
+  const old = node.status ?? {};
+  const observedGeneration = node.metadata.generation;
+  const lastHeardMs = old.lastHeartbeatTime === undefined ? -Infinity : Date.parse(old.lastHeartbeatTime);
+  const wasKnown = (findCondition(old.conditions, "Ready")?.status ?? "Unknown") !== "Unknown";
+  const borne = reason === "Silent" && wasKnown && seen.now - lastHeardMs < silenceMsMax;
+  const lost: ConditionInput = { type: "Ready", status: "Unknown", reason: reason === "Silent" ? "Unreachable" : reason, message, observedGeneration };
+  const { ssh: _, ...rest } = old;
+  return { ...rest, ...connection(old, seen, false), observedGeneration, workspaces: seen.workspaces, conditions: conditions(node, seen, borne ? [] : [lost]) };
+}
+
+function answered(node: Node, seen: NodeObservation, { facts, skewSeconds }: Extract<NodeObservation["machine"], { kind: "answered" }>): NodeStatus {
   const now = timestamp(seen.now);
   const old = node.status ?? {};
   const observedGeneration = node.metadata.generation;
-  if (seen.machine.kind === "silent") {
-    const { reason, message } = seen.machine;
-    return { ...old, observedGeneration, workspaces: seen.workspaces, conditions: [...setConditions(old.conditions, now, { type: "Ready", status: "Unknown", reason, message, observedGeneration })] };
-  }
-  const { facts } = seen.machine;
   const usable = seen.providers.filter((each) => each.probe.usable).map((each) => each.name);
   const ready = usable.length > 0
     ? ({ type: "Ready", status: "True", reason: "Probed", message: `usable: ${usable.join(", ")}`, observedGeneration } as const)
     : ({ type: "Ready", status: "False", reason: "NoProvider", message: seen.providers.map(({ name, probe }) => `${name}: ${probe.usable ? "" : probe.message}`).join("; "), observedGeneration } as const);
-  const status: NodeStatus = {
+  const due = old.lastHeartbeatTime === undefined || seen.now - Date.parse(old.lastHeartbeatTime) >= heartbeatWriteMs;
+  const skew = steadySkew(old.clockSkewSeconds, skewSeconds);
+  return {
     observedGeneration,
-    conditions: [...setConditions(old.conditions, now, ready)],
+    conditions: conditions(node, seen, [ready, ...(seen.remote === undefined ? [] : [clockCondition(skew)])]),
     providers: seen.providers.map(({ name, probe }) =>
       probe.usable ? { name, usable: true, version: probe.version, ...(probe.message === undefined ? {} : { message: probe.message }) } : { name, usable: false, reason: probe.reason, message: probe.message },
     ),
     capacity: { ...facts.capacity, disk: old.capacity?.disk !== undefined && nearlySame(old.capacity.disk, facts.capacity.disk) ? old.capacity.disk : facts.capacity.disk },
     nodeInfo: { ...facts.info },
+    ...connection(old, seen, due),
+    ...(seen.remote === undefined ? {} : { clockSkewSeconds: skew }),
     workspaces: seen.workspaces,
     ...(seen.orphans.length === 0 ? {} : { orphans: seen.orphans.slice(0, orphansMax).map(({ provider, instanceId, namespace, name, firstSeen }) => ({ provider, instanceId, workspace: `${namespace}/${name}`, firstSeenTime: timestamp(firstSeen) })) }),
-    ...(old.lastHeartbeatTime === undefined ? {} : { lastHeartbeatTime: old.lastHeartbeatTime }),
+    ...(due ? { lastHeartbeatTime: now } : { lastHeartbeatTime: old.lastHeartbeatTime! }),
   };
-  const due = old.lastHeartbeatTime === undefined || seen.now - Date.parse(old.lastHeartbeatTime) >= heartbeatWriteMs;
-  return due ? { ...status, lastHeartbeatTime: now } : status;
+}
+
+/** Those of this pass, and whether the machine shows a key that is pinned: as long as it was not seen to be another, what was said of that stands. */
+function conditions(node: Node, { machine, remote, now }: NodeObservation, next: readonly ConditionInput[]): NonNullable<NodeStatus["conditions"]> {
+  const observedGeneration = node.metadata.generation;
+  const about = (type: string) => type === "HostKeyTrusted" || type === "ClockInSync";
+  const old = (node.status?.conditions ?? []).filter(({ type }) => remote !== undefined || !about(type));
+  const key: readonly ConditionInput[] =
+    remote === undefined ? []
+    : machine.kind === "answered" ? [{ type: "HostKeyTrusted", status: "True", reason: "Pinned", message: "the machine shows a host key that is pinned", observedGeneration }]
+    : remote.trouble?.reason === "HostKeyChanged" ? [{ type: "HostKeyTrusted", status: "False", reason: "HostKeyChanged", message: remote.trouble.message, observedGeneration }]
+    : [];
+  return [...setConditions(old, timestamp(now), ...next, ...key)];
+}
+
+/** Latency differs each time: it is told with the heartbeat, or when there was none. */
+function connection(old: NodeStatus, { remote }: NodeObservation, due: boolean): Pick<NodeStatus, "address" | "ssh"> {
+  if (remote === undefined) return { address: "local" };
+  const { address, latencyMs, connectedSinceMs, reconnects, lastError } = remote;
+  const latency = connectedSinceMs === undefined || latencyMs === undefined ? undefined : due ? Math.round(latencyMs) : (old.ssh?.latencyMs ?? Math.round(latencyMs));
+  return {
+    address,
+    ssh: {
+      ...(latency === undefined ? {} : { latencyMs: latency }),
+      ...(connectedSinceMs === undefined ? {} : { connectedSince: timestamp(connectedSinceMs) }),
+      reconnects,
+      ...(lastError === undefined ? {} : { lastError }),
+    },
+  };
+}
+
+/** Both clocks are read in whole seconds, and not at the same moment: a second more or less is no news. */
+function steadySkew(old: number | undefined, seconds: number): number {
+  if (old !== undefined && Math.abs(old - seconds) <= 1) return old;
+  return Math.abs(seconds) <= 1 ? 0 : seconds;
+}
+
+function clockCondition(skewSeconds: number): ConditionInput {
+  if (Math.abs(skewSeconds) <= skewSecondsMax) return { type: "ClockInSync", status: "True", reason: "InSync", message: `its clock is within ${skewSecondsMax} s of the server's` };
+  return { type: "ClockInSync", status: "False", reason: "ClockSkew", message: `its clock is ${Math.abs(skewSeconds)} s ${skewSeconds > 0 ? "ahead of" : "behind"} the server's; let both keep the time (systemd-timesyncd, chrony)` };
 }
 
 /** Free disk space moves all the time; only a change worth a write is one. Both in whole Gi. */

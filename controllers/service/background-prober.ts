@@ -8,6 +8,10 @@ import type { Health, ProbeSpec, Prober } from "./prober.ts";
 
 /** Until the first success a service is asked this often at first, then ever more slowly up to its interval: start-up should not wait for a long interval. */
 const eagerIntervalMs = 50;
+/** Between checks while there is no way to the machine: nothing can be learned, and it must not be kept busy. */
+const noWayRetryMs = 1000;
+/** For asking whether a machine answers, after a check had failed. */
+const wayTimeoutMs = 5_000;
 /** Output of an exec check kept for its message. */
 const outputBytesMax = 2048;
 
@@ -16,8 +20,10 @@ const stays: Health = { state: "healthy", message: "its process runs" };
 interface Watch {
   readonly run: string;
   health: Health;
+  /** The newest way to it: the machine may be reached otherwise by now. */
+  spec: ProbeSpec;
   readonly abort: AbortController;
-  readonly done: Promise<void>;
+  done: Promise<void>;
 }
 
 /** The real Prober: one loop a service, checks never overlap. */
@@ -25,8 +31,8 @@ export function createBackgroundProber({ clock, log }: { readonly clock: Clock; 
   const watches = new Map<string, Watch>();
   const listeners: ((serviceUid: string) => void)[] = [];
 
-  const loop = async (uid: string, spec: ProbeSpec, watch: { health: Health }, signal: AbortSignal) => {
-    const { check } = spec;
+  const loop = async (uid: string, watch: Watch, signal: AbortSignal) => {
+    const { check } = watch.spec;
     if ("kind" in check) {
       if (watch.health.state === "healthy") return;
       await sleep(clock, check.settleMs, signal);
@@ -39,8 +45,12 @@ export function createBackgroundProber({ clock, log }: { readonly clock: Clock; 
     let delayMs = eagerIntervalMs;
     let failures = 0;
     while (!signal.aborted) {
-      const verdict = await checkOnce(clock, spec, check, signal);
+      const verdict = await checkOnce(clock, watch.spec, check, signal);
       if (signal.aborted) return;
+      if (verdict === "no way") {
+        await sleep(clock, Math.max(delayMs, noWayRetryMs), signal);
+        continue;
+      }
       let next: Health;
       if (verdict.ok) {
         failures = 0;
@@ -68,12 +78,15 @@ export function createBackgroundProber({ clock, log }: { readonly clock: Clock; 
   return {
     watch(uid, spec) {
       const known = watches.get(uid);
-      if (known?.run === spec.run) return known.health;
+      if (known?.run === spec.run) {
+        known.spec = spec;
+        return known.health;
+      }
       unwatch(uid);
       const health: Health = !("kind" in spec.check) ? { state: "pending", message: "not checked yet" } : spec.check.settleMs === 0 ? stays : { state: "pending", message: "it runs; healthy once it has stayed up for a moment" };
       const abort = new AbortController();
-      const watch = { run: spec.run, health, abort, done: Promise.resolve() };
-      watch.done = loop(uid, spec, watch, abort.signal).catch((error: unknown) => {
+      const watch: Watch = { run: spec.run, spec, health, abort, done: Promise.resolve() };
+      watch.done = loop(uid, watch, abort.signal).catch((error: unknown) => {
         // The only throw left is the sleep's, ended by unwatch.
         if (!abort.signal.aborted) log.error("health checks ended", { service: uid, error: messageOf(error) });
       });
@@ -92,8 +105,17 @@ export function createBackgroundProber({ clock, log }: { readonly clock: Clock; 
 
 type Verdict = { readonly ok: boolean; readonly message: string };
 
+/** One check. "no way": it came to nothing because the machine could not be reached. */
+async function checkOnce(clock: Clock, spec: ProbeSpec, check: HealthCheck, parent: AbortSignal): Promise<Verdict | "no way"> {
+  const wayHeld = spec.watchWay?.();
+  const verdict = await tryOnce(clock, spec, check, parent);
+  if (verdict.ok || wayHeld === undefined || parent.aborted) return verdict;
+  using bound = timeoutSignal(clock, wayTimeoutMs, "asking whether the machine answers", parent);
+  return (await wayHeld(bound.signal)) ? verdict : "no way";
+}
+
 /** One check; trouble of any kind is a failed check, with the words for people. */
-async function checkOnce(clock: Clock, spec: ProbeSpec, check: HealthCheck, parent: AbortSignal): Promise<Verdict> {
+async function tryOnce(clock: Clock, spec: ProbeSpec, check: HealthCheck, parent: AbortSignal): Promise<Verdict> {
   const timeoutMs = check.timeoutSeconds * 1000;
   using bound = timeoutSignal(clock, timeoutMs, "the health check", parent);
   try {

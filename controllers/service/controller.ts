@@ -1,5 +1,5 @@
-import { timestamp, type Clock } from "../../src/base/clock.ts";
-import { unreachable } from "../../src/base/assert.ts";
+import { timestamp, timeoutSignal, type Clock } from "../../src/base/clock.ts";
+import { assert, unreachable } from "../../src/base/assert.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import { keyOf, type Key } from "../../src/base/keys.ts";
 import { setConditions } from "../../src/api/conditions.ts";
@@ -16,11 +16,13 @@ import type { EventRecorder } from "../../src/runtime/recorder.ts";
 import type { Store } from "../../src/store/store.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Instances } from "../instances.ts";
-import type { Machines } from "../machines.ts";
+import type { Machine, Machines } from "../machines.ts";
+import { isSilence, whyUnknown } from "../node/why-unknown.ts";
 import { runEnvironment } from "./environment.ts";
 import { eventsBetween } from "./events.ts";
 import { goingDown, planService, serviceFinalizer, settleMs, type ServiceObservation, type ServicePlan } from "./plan.ts";
 import type { Prober } from "./prober.ts";
+import { inServerTime } from "./server-time.ts";
 import type { Run, RunSpec, Supervisor, Supervisors } from "./supervisor.ts";
 
 export interface ServiceControllerParts {
@@ -40,6 +42,8 @@ export interface ServiceControllerParts {
 
 /** A pass that starts something looks at it at once; this many looks a pass, so that a fast crash cannot keep a worker. */
 const looksMax = 3;
+const inspectTimeoutMs = 15_000;
+const silentRetryMs = 3000;
 
 /** Indexes the Service informer must keep for this controller. */
 export const serviceIndexes: Readonly<Record<string, (service: Service) => readonly string[]>> = {
@@ -67,6 +71,10 @@ export function createServiceReconciler(parts: ServiceControllerParts): Reconcil
       },
       { kind: "Workspace", keys: (workspace: Workspace): readonly Key[] => services.byIndex("workspace", keyOf(workspace)).map(keyOf) },
     ],
+    lane(key) {
+      const service = services.byKey(key);
+      return service && parts.workspaces.get({ namespace: service.metadata.namespace, name: service.spec.workspace })?.status?.nodeName;
+    },
     async reconcile(key, signal): Promise<Outcome> {
       const service = services.byKey(key);
       const uid = watchedUid.get(key);
@@ -85,6 +93,7 @@ async function reconcileService(parts: ServiceControllerParts, stored: Service, 
   let draft = stored;
   for (let look = 1; ; look++) {
     const place = await locate(parts, draft, signal);
+    if (place.runs.kind === "silent") return requeue(silentRetryMs);
     const seen = observe(parts, draft, place);
     const plan = planService(draft, seen);
     const acted = await carryOut(parts, draft, place, plan, signal).catch(async (error: unknown) => {
@@ -104,10 +113,16 @@ async function reconcileService(parts: ServiceControllerParts, stored: Service, 
 /** Where the service's command runs and what is to be seen there. */
 interface Place {
   readonly workspace: Workspace | undefined;
+  readonly machine?: Machine | undefined;
   readonly provider?: Provider | undefined;
   readonly instance?: Instance | undefined;
   readonly supervisor?: Supervisor | undefined;
-  readonly runs: { readonly kind: "none" } | { readonly kind: "unknown"; readonly message: string } | { readonly kind: "known"; readonly all: readonly Run[] };
+  readonly runs:
+    | { readonly kind: "none" }
+    | { readonly kind: "unknown"; readonly reason: string; readonly message: string }
+    /** Its machine says nothing at the moment, which changes nothing. */
+    | { readonly kind: "silent" }
+    | { readonly kind: "known"; readonly all: readonly Run[] };
 }
 
 async function locate(parts: ServiceControllerParts, service: Service, signal: AbortSignal): Promise<Place> {
@@ -115,25 +130,36 @@ async function locate(parts: ServiceControllerParts, service: Service, signal: A
   const { nodeName, instanceId, startId } = workspace?.status ?? {};
   const node: Node | undefined = nodeName === undefined ? undefined : parts.nodes.get({ name: nodeName });
   if (workspace === undefined || nodeName === undefined || instanceId === undefined || startId === undefined) return { workspace, runs: { kind: "none" } };
-  if (node === undefined) return { workspace, runs: { kind: "unknown", message: `Node "${nodeName}" does not exist` } };
-  const provider = parts.machines.of(node).provider(workspace.spec.provider);
+  if (node === undefined) return { workspace, runs: { kind: "unknown", reason: "NodeNotFound", message: `Node "${nodeName}" does not exist` } };
+  const unknown = whyUnknown(node);
+  if (unknown !== undefined) return { workspace, runs: { kind: "unknown", reason: "NodeUnknown", message: unknown } };
+  const machine = parts.machines.of(node);
+  const provider = machine.provider(workspace.spec.provider);
   if (provider === undefined) return { workspace, runs: { kind: "none" } };
   try {
-    const instance = parts.instances.known(instanceId, startId) ?? (await parts.instances.inspect(provider, instanceId, signal));
+    const instance = parts.instances.known(instanceId, startId) ?? (await inspect(parts, provider, instanceId, signal));
     if (instance?.state !== "running") return { workspace, provider, runs: { kind: "none" } };
     const supervisor = parts.supervisors.of(provider, instance);
-    return { workspace, provider, instance, supervisor, runs: { kind: "known", all: await supervisor.runs(signal) } };
+    return { workspace, provider, instance, supervisor, machine, runs: { kind: "known", all: (await supervisor.runs(signal)).map((run) => inServerTime(run, node.status?.clockSkewSeconds ?? 0)) } };
   } catch (error) {
     if (signal.aborted) throw error;
+    if (isSilence(error, machine)) return { workspace, provider, runs: { kind: "silent" } };
     // What was remembered may be wrong now: the engine itself tells whether there is anything to be asked.
     parts.instances.forget(instanceId);
-    const state = await parts.instances.inspect(provider, instanceId, signal).then((found) => found?.state ?? "gone", (failure: unknown) => failure);
+    const state = await inspect(parts, provider, instanceId, signal).then((found) => found?.state ?? "gone", (failure: unknown) => failure);
     if (signal.aborted) throw error;
-    if (state === "running" || state === "paused") return { workspace, provider, runs: { kind: "unknown", message: messageOf(error) } };
+    if (state === "running" || state === "paused") return { workspace, provider, runs: unreachableSupervisor(error) };
     if (typeof state === "string") return { workspace, provider, runs: { kind: "none" } };
-    return { workspace, provider, runs: { kind: "unknown", message: messageOf(state) } };
+    return { workspace, provider, runs: isSilence(state, machine) ? { kind: "silent" } : unreachableSupervisor(state) };
   }
 }
+
+async function inspect(parts: ServiceControllerParts, provider: Provider, id: string, signal: AbortSignal): Promise<Instance | undefined> {
+  using bound = timeoutSignal(parts.clock, inspectTimeoutMs, "asking the engine", signal);
+  return await parts.instances.inspect(provider, id, bound.signal);
+}
+
+const unreachableSupervisor = (error: unknown) => ({ kind: "unknown", reason: "SupervisorUnreachable", message: messageOf(error) }) as const;
 
 function observe(parts: ServiceControllerParts, service: Service, place: Place): ServiceObservation & { readonly spec: RunSpec } {
   const { workspace } = place;
@@ -144,6 +170,7 @@ function observe(parts: ServiceControllerParts, service: Service, place: Place):
     if (found !== undefined && !isDeleting(found)) dependencies.set(name, found);
   }
   const { hash, spec } = runSpec(parts, service);
+  assert(place.runs.kind !== "silent", "what a silent machine runs is not planned for");
   const runs = place.runs.kind === "known" ? { kind: "known" as const, latest: place.runs.all.find((run) => run.service === uid) } : place.runs;
   return {
     workspace, runs, hash, spec, dependencies,
@@ -164,7 +191,7 @@ function runSpec(parts: ServiceControllerParts, service: Service): { readonly ha
 
 function health(parts: ServiceControllerParts, service: Service, place: Place, run: Run | undefined, spec: RunSpec): ServiceObservation["health"] {
   const { uid } = service.metadata;
-  if (run?.state.kind !== "running" || place.provider === undefined || place.instance === undefined) {
+  if (run?.state.kind !== "running" || place.machine === undefined || place.provider === undefined || place.instance === undefined) {
     parts.prober.unwatch(uid);
     return { state: "pending", message: "does not run" };
   }
@@ -172,7 +199,7 @@ function health(parts: ServiceControllerParts, service: Service, place: Place, r
   const check = service.spec.healthCheck ?? (port === undefined ? { kind: "running" as const, settleMs: settleMs(run.startedAtSeconds * 1000, service.status?.failures ?? 0, parts.clock.now()) } : { tcp: {}, intervalSeconds: 5, timeoutSeconds: 2, failureThreshold: 3, startPeriodSeconds: 30 });
   return parts.prober.watch(uid, {
     run: `${place.instance.startId}/${run.number}/${"kind" in check ? check.kind : fingerprint(check)}`,
-    check, defaultPort: port, provider: place.provider, instanceId: place.instance.id, env: spec.env,
+    check, defaultPort: port, provider: place.provider, watchWay: place.machine.remote?.watch, instanceId: place.instance.id, env: spec.env,
     workingDir: service.spec.workingDir ?? place.workspace?.spec.workingDir,
   });
 }
@@ -242,12 +269,12 @@ async function carryOut(parts: ServiceControllerParts, draft: Service, place: Pl
 }
 
 /** Where the node's own ports are used, a stranger on one of them would answer for the service. @throws ProviderError PortInUse */
-async function checkPortsFree(parts: ServiceControllerParts, service: Service, { workspace }: Place): Promise<void> {
+async function checkPortsFree(parts: ServiceControllerParts, service: Service, { workspace, provider }: Place): Promise<void> {
   const { nodeName, ports = [] } = workspace?.status ?? {};
   const node = nodeName === undefined ? undefined : parts.nodes.get({ name: nodeName });
   if (node === undefined) return;
   for (const { port } of portsOf(service.spec)) {
-    const shared = ports.some((each) => each.port === port && each.via === "Shared");
+    const shared = provider?.features.sharesNodeNetwork === true && ports.some((each) => each.port === port);
     if (shared && !(await parts.machines.of(node).transport.isPortFree(port))) {
       throw new ProviderError("PortInUse", `port ${port} of Node "${nodeName}" is in use by another process: end it ('ss -ltnp sport = :${port}' there tells which), or give the Service another port`, true);
     }

@@ -9,18 +9,26 @@ interface Address {
   readonly port: number;
 }
 
-function addressOf(peer: Service, port: number, from: Workspace, peerWorkspace: Workspace | undefined): Address | undefined {
+function addressOf(peer: Service, port: number, from: Workspace, peerWorkspace: Workspace | undefined, isRemote: IsRemote): Address | undefined {
   if (peer.spec.workspace === from.metadata.name) return { host: "127.0.0.1", port };
-  const shared = peerWorkspace?.status?.ports?.find((each) => each.port === port && each.via === "Shared");
-  // A workspace that shares the node's network reaches every node port on the loopback address, and is reached there.
+  const there = peerWorkspace?.status;
+  const { nodeName } = from.status ?? {};
+  if (there === undefined || nodeName === undefined) return undefined;
+  const sameNode = there.nodeName === nodeName;
   if (from.spec.provider === "host") {
-    const mapped = peerWorkspace?.status?.ports?.find((each) => each.port === port);
-    return mapped && peerWorkspace?.status?.nodeName === from.status?.nodeName ? { host: "127.0.0.1", port: mapped.nodePort } : undefined;
+    const mapped = there.ports?.find((each) => each.port === port);
+    // What shares the server's own network reaches every node port, to whichever Node it leads.
+    if (!isRemote(nodeName)) return mapped && { host: "127.0.0.1", port: mapped.nodePort };
+    // Another machine's has no node ports: what shares its network is at its own port, what does not at its address.
+    if (!sameNode || mapped === undefined) return undefined;
+    return peerWorkspace?.spec.provider === "host" ? { host: "127.0.0.1", port } : there.address === undefined ? undefined : { host: there.address, port };
   }
-  if (shared !== undefined) return undefined;
-  const address = peerWorkspace?.status?.address;
-  return address !== undefined && peerWorkspace?.status?.nodeName === from.status?.nodeName ? { host: address, port } : undefined;
+  // From a network of its own nothing reaches the loopback address of its node, where node ports are.
+  return sameNode && peerWorkspace?.spec.provider !== "host" && there.address !== undefined ? { host: there.address, port } : undefined;
 }
+
+/** Whether a Node is another machine than the server's. */
+type IsRemote = (nodeName: string) => boolean;
 
 /** `web-api` → `WEB_API`: what may stand in a variable's name. */
 function variableName(service: string): string {
@@ -32,12 +40,12 @@ function variableName(service: string): string {
  * `VENDETTA_SERVICE_<NAME>_URL`, `_HOST`, `_PORT` and `vendetta_SERVICE_<NAME>_URL`; further named ports as
  * `VENDETTA_SERVICE_<NAME>_<PORTNAME>_URL`. A peer that cannot be reached from there is left out.
  */
-function discoveryEnvironment(from: Workspace, peers: readonly Service[], workspaceOf: (name: string) => Workspace | undefined): Record<string, string> {
+function discoveryEnvironment(from: Workspace, peers: readonly Service[], workspaceOf: (name: string) => Workspace | undefined, isRemote: IsRemote): Record<string, string> {
   const env: Record<string, string> = {};
   for (const peer of [...peers].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
     const prefix = `VENDETTA_SERVICE_${variableName(peer.metadata.name)}`;
     portsOf(peer.spec).forEach(({ name, port, appProtocol }, i) => {
-      const address = addressOf(peer, port, from, workspaceOf(peer.spec.workspace));
+      const address = addressOf(peer, port, from, workspaceOf(peer.spec.workspace), isRemote);
       if (address === undefined) return;
       const url = `${appProtocol}://${address.host}:${address.port}`;
       if (i === 0) {
@@ -64,14 +72,21 @@ export interface RunEnvironment {
   readonly all: Readonly<Record<string, string>>;
 }
 
-/** `services` has the index "workspace" (namespace/name). */
-export function runEnvironment(service: Service, { services, workspaces }: { readonly services: Lister<"Service">; readonly workspaces: Lister<"Workspace"> }): RunEnvironment {
+export interface EnvironmentParts {
+  readonly nodes: Lister<"Node">;
+  readonly workspaces: Lister<"Workspace">;
+  /** With the index "workspace" (namespace/name). */
+  readonly services: Lister<"Service">;
+}
+
+export function runEnvironment(service: Service, { nodes, services, workspaces }: EnvironmentParts): RunEnvironment {
   const { namespace, uid } = service.metadata;
   const workspaceOf = (name: string) => workspaces.get({ namespace, name });
+  const isRemote = (name: string) => nodes.get({ name })?.spec.ssh !== undefined;
   const from = workspaceOf(service.spec.workspace);
   const dependencies = service.spec.dependsOn.map(({ name }) => services.get({ namespace, name })).filter((each) => each !== undefined && !isDeleting(each)) as Service[];
   const neighbours = services.byIndex("workspace", `${namespace}/${service.spec.workspace}`).filter((other) => other.metadata.uid !== uid);
-  const declared = from === undefined ? {} : discoveryEnvironment(from, dependencies, workspaceOf);
-  const all = from === undefined ? {} : { ...discoveryEnvironment(from, neighbours, workspaceOf), ...declared };
+  const declared = from === undefined ? {} : discoveryEnvironment(from, dependencies, workspaceOf, isRemote);
+  const all = from === undefined ? {} : { ...discoveryEnvironment(from, neighbours, workspaceOf, isRemote), ...declared };
   return { declared: serviceEnvironment(service, declared), all: serviceEnvironment(service, all) };
 }

@@ -20,7 +20,7 @@ const unknownRetryMs = 3000;
 export interface ServiceObservation {
   readonly workspace: Workspace | undefined;
   /** undefined: the instance does not run, so nothing in it does. `unknown`: it could not be asked. */
-  readonly runs: { readonly kind: "none" } | { readonly kind: "unknown"; readonly message: string } | { readonly kind: "known"; readonly latest: Run | undefined };
+  readonly runs: { readonly kind: "none" } | { readonly kind: "unknown"; readonly reason: string; readonly message: string } | { readonly kind: "known"; readonly latest: Run | undefined };
   readonly health: Health;
   /** Fingerprint of what a start now would run. */
   readonly hash: string;
@@ -58,7 +58,7 @@ export function planService(service: Service, seen: ServiceObservation): Service
   }
   const down = goingDown(workspace);
   if (down !== undefined) return planDown(service, seen, down);
-  if (seen.runs.kind === "unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "SupervisorUnreachable", message: seen.runs.message, afterMs: unknownRetryMs });
+  if (seen.runs.kind === "unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: seen.runs.reason, message: seen.runs.message, afterMs: unknownRetryMs });
   const ready = findCondition(workspace.status?.conditions, "Ready");
   if (ready?.status === "Unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "WorkspaceUnknown", message: `Workspace "${workspace.metadata.name}": ${ready.message}` });
   if (seen.runs.kind === "none") {
@@ -194,7 +194,7 @@ function planDown(service: Service, seen: ServiceObservation, why: string): Serv
   if (seen.runs.kind === "unknown") {
     // Nobody starts a service of a workspace on its way down: what has been seen to be stopped still is, and the instance goes next.
     if (!deleting && service.status?.phase === "Stopped") return keep(service, seen, { phase: "Stopped", reason: why, message: describeDown(why), afterMs: unknownRetryMs });
-    return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "SupervisorUnreachable", message: `cannot stop it: ${seen.runs.message}`, afterMs: unknownRetryMs });
+    return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: seen.runs.reason, message: `cannot stop it: ${seen.runs.message}`, afterMs: unknownRetryMs });
   }
   const run = seen.runs.kind === "known" ? seen.runs.latest : undefined;
   if (run?.state.kind === "running") {

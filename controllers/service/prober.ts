@@ -20,6 +20,8 @@ export interface ProbeSpec {
   /** The port used where the check names none. */
   readonly defaultPort: number | undefined;
   readonly provider: Provider;
+  /** On another machine: see `RemoteWay.watch`. A check that the way there did not let through says nothing of the service. */
+  readonly watchWay?: (() => (signal: AbortSignal) => Promise<boolean>) | undefined;
   readonly instanceId: string;
   /** For exec checks. */
   readonly env: Readonly<Record<string, string>>;
@@ -28,7 +30,7 @@ export interface ProbeSpec {
 
 /** Checks the health of running services in the background. */
 export interface Prober {
-  /** Sets what is checked for a Service, or goes on when it is the same run; answers what is known by now. */
+  /** Sets what is checked for a Service, or goes on, by the way given now, when it is the same run; answers what is known by now. */
   watch(serviceUid: string, spec: ProbeSpec): Health;
   /** Ends the checks of a Service. */
   unwatch(serviceUid: string): void;

@@ -17,6 +17,7 @@ import type { Store } from "../../src/store/store.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Instances } from "../instances.ts";
 import type { Machine, Machines } from "../machines.ts";
+import { isSilence, whyUnknown } from "../node/why-unknown.ts";
 import type { Supervisors } from "../service/supervisor.ts";
 import { createFailures, type Failures } from "./failures.ts";
 import type { Forwards } from "./forwards.ts";
@@ -41,15 +42,13 @@ export interface WorkspaceControllerParts {
   readonly clock: Clock;
 }
 
-const nodePortKey = (nodeName: string, nodePort: number) => `${nodeName}:${nodePort}`;
-
 /** What the cache of Workspaces must find them under. */
 export const workspaceIndexes = {
   uid: ({ metadata }: Workspace) => [metadata.uid],
   /** The Node it is placed on. */
   node: ({ status }: Workspace) => (status?.nodeName === undefined ? [] : [status.nodeName]),
-  /** node:port of each node port it has on record. */
-  nodePort: ({ status }: Workspace) => (status?.nodeName === undefined ? [] : (status.ports ?? []).map(({ nodePort }) => nodePortKey(status.nodeName!, nodePort))),
+  /** Each node port it has on record: all are the server's machine's, whichever Node they lead to. */
+  nodePort: ({ status }: Workspace) => (status?.ports ?? []).map(({ nodePort }) => String(nodePort)),
 };
 
 /** A pass goes from nothing to running: create, start, and the look that finds it running. */
@@ -76,6 +75,7 @@ export function createWorkspaceReconciler(parts: WorkspaceControllerParts): Reco
       { kind: "Service", keys: (service: Service) => workspaceToWake(workspaces, service) },
       { kind: "Node", keys: (node: Node) => workspaces.list().filter((each) => concernsNode(each, node)).map(keyOf) },
     ],
+    lane: (key) => workspaces.byKey(key)?.status?.nodeName,
     async reconcile(key, signal): Promise<Outcome> {
       const workspace = workspaces.byKey(key);
       const uid = seenUids.get(key);
@@ -106,7 +106,7 @@ function workspaceToWake(workspaces: Lister<"Workspace">, service: Service): rea
 
 function concernsNode(workspace: Workspace, node: Node): boolean {
   const { nodeName } = workspace.status ?? {};
-  return nodeName === undefined || (nodeName === node.metadata.name && !isTrue(workspace.status?.conditions, "Ready"));
+  return nodeName === undefined || (nodeName === node.metadata.name && (!isTrue(workspace.status?.conditions, "Ready") || whyUnknown(node) !== undefined));
 }
 
 async function release(parts: WorkspaceControllerParts, uid: string): Promise<void> {
@@ -151,6 +151,12 @@ class Pass {
       await this.#write({ phase: "Unknown" }, { type: "Ready", status: "Unknown", reason: node === undefined ? "NodeNotFound" : "ProviderNotSupported", message });
       return settled;
     }
+    const unknown = whyUnknown(node);
+    if (unknown !== undefined) {
+      const waits = isDeleting(workspace) ? "; its removal waits for that" : "";
+      await this.#write({ phase: "Unknown" }, { type: "Ready", status: "Unknown", reason: "NodeUnknown", message: `${unknown}${waits}` });
+      return settled;
+    }
     return this.#converge(node, machine, provider, signal);
   }
 
@@ -158,7 +164,8 @@ class Pass {
     let plan: WorkspacePlan | undefined;
     let made = false;
     for (let look = 0; look < looksMax; look++) {
-      const observation = await this.#observe(provider, signal);
+      const observation = await this.#observe(machine, provider, signal);
+      if (observation === "silent") return requeue(unknownRetryMs);
       const instance = observation.instance.kind === "known" ? observation.instance.instance : undefined;
       if (observation.instance.kind === "known" && !isDeleting(this.#stored)) {
         const conflict = await this.#ports(node, machine, provider, instance);
@@ -189,7 +196,8 @@ class Pass {
     return plan?.afterMs === undefined ? settled : requeue(plan.afterMs);
   }
 
-  async #observe(provider: Provider, signal: AbortSignal): Promise<WorkspaceObservation> {
+  /** "silent": the machine says nothing at the moment, which changes nothing. */
+  async #observe(machine: Machine, provider: Provider, signal: AbortSignal): Promise<WorkspaceObservation | "silent"> {
     const { clock, cluster, instances } = this.#parts;
     const specHash = specHashOf(this.#stored);
     let instance: Instance | undefined;
@@ -198,6 +206,7 @@ class Pass {
       instance = await instances.inspect(provider, instanceId({ cluster, uid: this.#stored.metadata.uid }), bound.signal);
     } catch (error) {
       if (signal.aborted) throw error;
+      if (isSilence(error, machine)) return "silent";
       const reason = error instanceof ProviderError ? error.reason : "EngineUnreachable";
       return { instance: { kind: "unknown", reason, message: messageOf(error) }, specHash, difference: "", running: { names: [], graceSeconds: 0 }, now: clock.now() };
     }
@@ -226,7 +235,10 @@ class Pass {
       await this.#write({ ports: answer.ports.map((each) => ({ ...each })) });
     }
     const id = instanceId({ cluster: this.#parts.cluster, uid });
-    const forwards = answer.ports.filter((each) => each.via === "Forward").map(({ port, nodePort }) => ({ nodePort, dial: (signal: AbortSignal) => provider.dial(id, port, signal) }));
+    // By the way there is when somebody connects: the Node may be reached otherwise by then.
+    const { nodes, machines } = this.#parts;
+    const providerNow = () => machines.of(nodes.get(node.metadata) ?? node).provider(provider.name) ?? provider;
+    const forwards = answer.ports.filter((each) => each.via === "Forward").map(({ port, nodePort }) => ({ nodePort, dial: (signal: AbortSignal) => providerNow().dial(id, port, signal) }));
     const refused = await this.#parts.forwards.sync(uid, forwards);
     if (refused.size === 0) return undefined;
     // Stolen: forget them, so that the next pass chooses others.
@@ -242,7 +254,14 @@ class Pass {
       if (!isDeleting(service)) for (const { port } of portsOf(service.spec)) if (!wanted.has(port)) wanted.set(port, undefined);
     }
     const holder = (nodePort: number) => {
-      const other = this.#parts.workspaces.byIndex("nodePort", nodePortKey(node.metadata.name, nodePort)).find((each) => each.metadata.uid !== metadata.uid);
+      const other = this.#parts.workspaces.byIndex("nodePort", String(nodePort)).find((each) => each.metadata.uid !== metadata.uid);
+      return other && `Workspace "${other.metadata.namespace}/${other.metadata.name}"`;
+    };
+    const sharer = (port: number) => {
+      const shares = (each: Workspace) => each.metadata.uid !== metadata.uid && machine.provider(each.spec.provider)?.features.sharesNodeNetwork === true;
+      // Once on record it was nobody's else, and stays so.
+      if (status?.ports?.some((each) => each.port === port)) return undefined;
+      const other = this.#parts.workspaces.byIndex("node", node.metadata.name).find((each) => shares(each) && each.status?.ports?.some((one) => one.port === port));
       return other && `Workspace "${other.metadata.namespace}/${other.metadata.name}"`;
     };
     return assignPorts({
@@ -251,10 +270,12 @@ class Pass {
       published: instance?.ports,
       enginePublishes: provider.features.publishesPorts,
       sharesNodeNetwork: provider.features.sharesNodeNetwork,
+      isRemote: machine.remote !== undefined,
       range: node.spec.nodePorts,
       seed: createHash("sha256").update(metadata.uid).digest().readUInt32BE(0),
       holder,
-      isFree: (port) => machine.transport.isPortFree(port),
+      sharer,
+      isFree: (port) => (machine.remote ?? { isNodePortFree: machine.transport.isPortFree }).isNodePortFree(port),
     });
   }
 

@@ -15,13 +15,17 @@ export interface PortRequest {
   readonly published: readonly { readonly port: number; readonly nodePort: number }[] | undefined;
   readonly enginePublishes: boolean;
   readonly sharesNodeNetwork: boolean;
+  /** The node is another machine: node ports are the server's, and each is carried from there. */
+  readonly isRemote: boolean;
   /** Inclusive. */
   readonly range: { readonly from: number; readonly to: number };
   /** Where in the range to begin, so that the same workspace tends to get the same port again. Any non-negative integer. */
   readonly seed: number;
-  /** Who has this node port, among all workspaces of the node; undefined: nobody. */
+  /** Who has this node port, among all workspaces; undefined: nobody. */
   readonly holder: (nodePort: number) => string | undefined;
-  /** Whether it can be bound on the node. */
+  /** Who uses this port of a remote node's own network, which the workspaces there share; undefined: nobody. */
+  readonly sharer: (port: number) => string | undefined;
+  /** Whether it can be bound where node ports are. */
   readonly isFree: (nodePort: number) => Promise<boolean>;
 }
 
@@ -41,13 +45,13 @@ export async function assignPorts(request: PortRequest): Promise<PortAnswer> {
   for (const { port, nodePort } of request.wanted) {
     const old = request.recorded.find((each) => each.port === port);
     const published = request.published?.find((each) => each.port === port);
-    if (request.sharesNodeNetwork) {
-      const holder = request.holder(port);
-      if (holder !== undefined) return { kind: "conflict", port, message: `port ${port} of the node is already used by ${holder}; workspaces without isolation share the node's ports: change one of the two` };
+    const sharer = !request.sharesNodeNetwork ? undefined : request.isRemote ? request.sharer(port) : request.holder(port);
+    if (sharer !== undefined) return { kind: "conflict", port, message: `port ${port} of the node is already used by ${sharer}; workspaces without isolation share the node's ports: change one of the two` };
+    if (request.sharesNodeNetwork && !request.isRemote) {
       add({ port, nodePort: port, via: "Shared" });
-    } else if (published !== undefined) add({ port, nodePort: published.nodePort, via: "Engine" });
+    } else if (published !== undefined && !request.isRemote) add({ port, nodePort: published.nodePort, via: "Engine" });
     else {
-      const via = request.enginePublishes && request.published === undefined ? "Engine" : "Forward";
+      const via = request.enginePublishes && request.published === undefined && !request.isRemote ? "Engine" : "Forward";
       if (old !== undefined && (nodePort === undefined || nodePort === old.nodePort) && request.holder(old.nodePort) === undefined) add({ ...old, via });
       else if (nodePort !== undefined) {
         const holder = request.holder(nodePort) ?? ((await request.isFree(nodePort)) ? undefined : "another program");

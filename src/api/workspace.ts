@@ -74,8 +74,8 @@ const spec = z.strictObject({
 
 const workspacePort = z.strictObject({
   port: port.describe("TCP port inside the workspace."),
-  nodePort: port.describe("TCP port on the node."),
-  via: z.enum(["Engine", "Forward", "Shared"]).describe("Engine: published by the engine. Forward: carried by the vendetta server. Shared: the workspace uses the node's network."),
+  nodePort: port.describe("TCP port on the server's machine, whichever Node the workspace is on."),
+  via: z.enum(["Engine", "Forward", "Shared"]).describe("Engine: published by the engine. Forward: carried by the vendetta server, as all are that are on another machine. Shared: the workspace uses this machine's network."),
 });
 
 const status = z.strictObject({
@@ -90,7 +90,7 @@ const status = z.strictObject({
   failures: z.number().int().optional().describe("Failures in a row of the step at hand; sets the back-off."),
   nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339."),
   address: z.string().optional().describe("Address of the instance, as seen from its node."),
-  ports: mergedByKeys(z.array(workspacePort), "port").optional().describe("Where its ports answer on the node."),
+  ports: mergedByKeys(z.array(workspacePort), "port").optional().describe("Where its ports answer on the server's machine."),
 });
 
 export type WorkspaceSpec = Readonly<z.infer<typeof spec>>;

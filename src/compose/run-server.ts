@@ -29,7 +29,7 @@ import { createPodStore } from "../store/pod-store.ts";
 import { StoreHeldError } from "../store/store-open-error.ts";
 import { createForwarder } from "../transports/forwarder.ts";
 import { registerLocalNode } from "./first-node.ts";
-import { createLocalMachines } from "./local-machines.ts";
+import { createMachines } from "./machines.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { createRegistry, createRuntimeMetrics } from "./prometheus-metrics.ts";
 import { openNetworkEdge } from "./network-edge.ts";
@@ -93,7 +93,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
   const services = informers.Service.lister;
 
   const recorder = createEventRecorder({ ...common, component: "vendetta" });
-  const machines = createLocalMachines({ clock, dir: paths.home });
+  const machines = createMachines({ paths, cluster, clock, random, onWayChange: (nodeName) => nodeController.enqueue(keyOf({ name: nodeName })) });
   const supervisors = createSupervisors({ clock, log });
   const prober = createBackgroundProber({ clock, log });
   const forwards = createForwarder({ clock, log });

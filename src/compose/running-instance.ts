@@ -1,5 +1,6 @@
 import type { Instances } from "../../controllers/instances.ts";
 import type { Machines } from "../../controllers/machines.ts";
+import { whyUnknown } from "../../controllers/node/why-unknown.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { Workspace } from "../api/workspace.ts";
@@ -26,6 +27,8 @@ export async function runningInstance(parts: RunningInstanceParts, ref: Namespac
   if (workspace === undefined) throw refused("does not exist");
   const { nodeName, instanceId } = workspace.status ?? {};
   const node = nodeName === undefined ? undefined : parts.nodes.get({ name: nodeName });
+  const unknown = node === undefined ? undefined : whyUnknown(node);
+  if (unknown !== undefined) throw refused(`is out of reach. ${unknown}`);
   const provider = node === undefined ? undefined : parts.machines.of(node).provider(workspace.spec.provider);
   if (provider === undefined || instanceId === undefined) throw refused("is not placed on a node yet");
   const instance = await parts.instances.inspect(provider, instanceId, signal);

@@ -26,6 +26,8 @@ export interface ControllerOptions {
   readonly log: Logger;
   /** Objects reconciled at once. */
   readonly concurrency?: number;
+  /** Of these, as many as may be of one lane: a machine that hangs holds up its own objects only. */
+  readonly laneConcurrency?: number;
   /** A pass that takes longer is aborted and tried again. */
   readonly reconcileTimeoutMs?: number;
   /** Absent: nothing is counted. */
@@ -34,8 +36,8 @@ export interface ControllerOptions {
 
 /** Runs a reconciler: changes become keys, keys become passes, outcomes become the next look. */
 export function createController(reconciler: Reconciler, options: ControllerOptions): Controller {
-  const { informers, clock, random, log, concurrency = 16, reconcileTimeoutMs = 20 * 60_000, metrics } = options;
-  const queue = createWorkQueue({ clock, random, metrics: metrics?.queue(reconciler.name) });
+  const { informers, clock, random, log, concurrency = 64, laneConcurrency = 16, reconcileTimeoutMs = 20 * 60_000, metrics } = options;
+  const queue = createWorkQueue({ clock, random, laneOf: reconciler.lane?.bind(reconciler), laneKeysMax: laneConcurrency, metrics: metrics?.queue(reconciler.name) });
   const working = new Set<Key>();
 
   for (const rule of reconciler.watches) {

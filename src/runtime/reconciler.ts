@@ -29,6 +29,8 @@ export interface Reconciler {
   /** Lower-case, for logs, metrics and as the events' source: "workspace-controller". */
   readonly name: string;
   readonly watches: readonly WatchRule[];
+  /** What a pass over this object may be held up by: the Node it is on. Undefined: nothing that others share. */
+  lane?(key: Key): string | undefined;
   /** Reads the world and the wish, acts, says when to look again. The object may be gone: that is no error. */
   reconcile(key: Key, signal: AbortSignal): Promise<Outcome>;
 }

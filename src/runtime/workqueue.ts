@@ -15,6 +15,7 @@ export type Priority = "user" | "resync";
  * - Nothing added is lost: it comes out, or the queue is closed.
  * - Of several delays for one key the earliest counts.
  * - "user" keys come before "resync" keys; among equals, first added first out. A waiting key is promoted, never demoted.
+ * - Of one lane no more than `laneKeysMax` keys are out; the others of it wait, and hold up no key of another lane.
  */
 export interface WorkQueue {
   add(key: Key, priority?: Priority): void;
@@ -38,14 +39,19 @@ export interface WorkQueueOptions {
   readonly random: Random;
   readonly retryDelayMsMin?: number;
   readonly retryDelayMsMax?: number;
+  /** What a key's worker may be held up by, such as its Node; asked when the key is added. Undefined: nothing that others share. */
+  readonly laneOf?: ((key: Key) => string | undefined) | undefined;
+  /** Default: no bound. */
+  readonly laneKeysMax?: number | undefined;
   /** Absent: nothing is counted, and nothing is kept for it. */
   readonly metrics?: QueueMetrics | undefined;
 }
 
-export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDelayMsMax = 60_000, metrics }: WorkQueueOptions): WorkQueue {
-  // Sets keep the order of insertion, which is the order of service.
-  const waiting: Record<Priority, Set<Key>> = { user: new Set(), resync: new Set() };
-  const out = new Set<Key>();
+export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDelayMsMax = 60_000, laneOf, laneKeysMax = Infinity, metrics }: WorkQueueOptions): WorkQueue {
+  const waiting = new Map<Key, { readonly lane: Lane; readonly priority: Priority }>();
+  const lanes = new Map<string | undefined, Lane>();
+  const out = new Map<Key, Lane>();
+  let added = 0;
   const again = new Map<Key, Priority>();
   const delayed = new Map<Key, { readonly dueMs: number; readonly timer: Disposable }>();
   const failures = new Map<Key, number>();
@@ -54,14 +60,40 @@ export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDela
   const waitingSinceMs = new Map<Key, number>();
   let closed = false;
 
+  const laneNamed = (name: string | undefined): Lane => {
+    const known = lanes.get(name) ?? { name, user: new Map<Key, number>(), resync: new Map<Key, number>(), out: 0 };
+    lanes.set(name, known);
+    return known;
+  };
+  const drop = (lane: Lane) => {
+    if (lane.out === 0 && lane.user.size === 0 && lane.resync.size === 0) lanes.delete(lane.name);
+  };
+  const leave = (key: Key) => {
+    const place = waiting.get(key)!;
+    waiting.delete(key);
+    place.lane[place.priority].delete(key);
+    return place;
+  };
+  /** The one that has waited longest, of the lanes that have room. */
+  const first = (priority: Priority): Key | undefined => {
+    let best: readonly [key: Key, added: number] | undefined;
+    for (const lane of lanes.values()) {
+      if (lane.name !== undefined && lane.out >= laneKeysMax) continue;
+      for (const entry of lane[priority]) {
+        if (best === undefined || entry[1] < best[1]) best = entry;
+        break;
+      }
+    }
+    return best?.[0];
+  };
   const hand = () => {
     while (takers.length > 0) {
-      const key = first(waiting.user) ?? first(waiting.resync);
+      const key = first("user") ?? first("resync");
       if (key === undefined) return;
-      waiting.user.delete(key);
-      waiting.resync.delete(key);
+      const { lane } = leave(key);
       assert(!out.has(key), "INV-2: a key was handed out twice");
-      out.add(key);
+      out.set(key, lane);
+      lane.out++;
       if (metrics !== undefined) {
         metrics.taken(clock.monotonic() - (waitingSinceMs.get(key) ?? 0));
         waitingSinceMs.delete(key);
@@ -77,13 +109,15 @@ export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDela
         if (again.get(key) !== "user") again.set(key, priority);
         return;
       }
-      if (waiting.user.has(key)) return;
-      if (metrics !== undefined && !waiting.resync.has(key)) {
+      const known = waiting.get(key);
+      if (known?.priority === "user" || known?.priority === priority) return;
+      if (metrics !== undefined && known === undefined) {
         metrics.added();
         waitingSinceMs.set(key, clock.monotonic());
       }
-      if (priority === "user") waiting.resync.delete(key);
-      waiting[priority].add(key);
+      const lane = known === undefined ? laneNamed(laneOf?.(key)) : leave(key).lane;
+      waiting.set(key, { lane, priority });
+      lane[priority].set(key, added++);
       hand();
     },
     addAfter(key, delayMs) {
@@ -124,20 +158,28 @@ export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDela
       });
     },
     done(key) {
-      assert(out.delete(key), "a key was given back that was not out");
+      const lane = out.get(key);
+      assert(lane !== undefined, "a key was given back that was not out");
+      out.delete(key);
+      lane.out--;
       const priority = again.get(key);
       again.delete(key);
       if (priority !== undefined) queue.add(key, priority);
+      drop(lane);
+      hand();
     },
     get depth() {
-      return waiting.user.size + waiting.resync.size;
+      return waiting.size;
     },
     close() {
       closed = true;
       for (const { timer } of delayed.values()) timer[Symbol.dispose]();
       delayed.clear();
-      waiting.user.clear();
-      waiting.resync.clear();
+      waiting.clear();
+      for (const lane of lanes.values()) {
+        lane.user.clear();
+        lane.resync.clear();
+      }
       again.clear();
       waitingSinceMs.clear();
     },
@@ -146,7 +188,10 @@ export function createWorkQueue({ clock, random, retryDelayMsMin = 10, retryDela
   return queue;
 }
 
-function first<T>(set: ReadonlySet<T>): T | undefined {
-  for (const each of set) return each;
-  return undefined;
+/** Keys that share what may hold them up. Each with its turn: maps keep the order of insertion, which is the order of service. */
+interface Lane {
+  readonly name: string | undefined;
+  readonly user: Map<Key, number>;
+  readonly resync: Map<Key, number>;
+  out: number;
 }

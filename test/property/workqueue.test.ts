@@ -23,11 +23,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 30 }) }),
 );
 
+/** a and b share one, c has its own, d none. */
+const laneOf = (name: string) => ({ a: "1", b: "1", c: "2" })[name];
+
 /** The laws, as plainly as they can be written: lists and a scan. */
 class Model {
   now = 0;
   waiting: { key: string; priority: Priority }[] = [];
   out = new Set<string>();
+  readonly laneMax: number;
+  constructor(laneMax: number) {
+    this.laneMax = laneMax;
+  }
   again = new Map<string, Priority>();
   delayed = new Map<string, number>();
 
@@ -55,7 +62,9 @@ class Model {
     }
   }
   take(): string | undefined {
-    const next = this.waiting.find((each) => each.priority === "user") ?? this.waiting[0];
+    const hasRoom = (name: string) => laneOf(name) === undefined || [...this.out].filter((each) => laneOf(each) === laneOf(name)).length < this.laneMax;
+    const ready = this.waiting.filter((each) => hasRoom(each.key));
+    const next = ready.find((each) => each.priority === "user") ?? ready[0];
     if (next === undefined) return undefined;
     this.waiting = this.waiting.filter((each) => each !== next);
     this.out.add(next.key);
@@ -72,10 +81,10 @@ class Model {
 describe("the work queue's laws", () => {
   it("hold for any sequence of steps, beside a naive model", async () => {
     await checkAsync(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 2 }), async (steps, laneKeysMax) => {
         const clock = createVirtualClock();
-        const queue = createWorkQueue({ clock, random: seededRandom(1) });
-        const model = new Model();
+        const queue = createWorkQueue({ clock, random: seededRandom(1), laneOf, laneKeysMax });
+        const model = new Model(laneKeysMax);
         const out: Key[] = [];
         for (const each of steps) {
           switch (each.do) {
@@ -93,8 +102,12 @@ describe("the work queue's laws", () => {
               break;
             case "take": {
               const wanted = model.take();
-              if (wanted === undefined) assert.equal(queue.depth, 0);
-              else {
+              if (wanted === undefined) {
+                const nobody = new AbortController();
+                const refused = assert.rejects(queue.get(nobody.signal), /nobody/);
+                nobody.abort(new Error("nobody is ready"));
+                await refused;
+              } else {
                 const taken = await queue.get(new AbortController().signal);
                 assert.equal(taken, wanted);
                 out.push(taken);

@@ -16,12 +16,12 @@ import { createMemoryStore } from "../../src/store/memory-store.ts";
 const namespace = (name: string) => ({ apiVersion: "v1" as const, kind: "Namespace" as const, metadata: { name }, spec: {} });
 
 /** A controller over Namespaces of a memory store, under a clock that stands still until told to move. */
-async function bench(reconcile: (key: Key, signal: AbortSignal) => Promise<Outcome>, concurrency = 2) {
+async function bench(reconcile: (key: Key, signal: AbortSignal) => Promise<Outcome>, concurrency = 2, lanes: { readonly lane?: (key: Key) => string | undefined; readonly laneConcurrency?: number } = {}) {
   const clock = createVirtualClock();
   const random = seededRandom(7);
   const store = createMemoryStore({ clock, random });
   const informer = createInformer("Namespace", { store, clock, random, log });
-  const controller = createController({ kind: "Namespace", name: "test", watches: [{ kind: "Namespace" }], reconcile }, { informers: { Namespace: informer }, clock, random, log, concurrency });
+  const controller = createController({ kind: "Namespace", name: "test", watches: [{ kind: "Namespace" }], reconcile, ...(lanes.lane === undefined ? {} : { lane: lanes.lane }) }, { informers: { Namespace: informer }, clock, random, log, concurrency, laneConcurrency: lanes.laneConcurrency ?? concurrency });
   const stop = new AbortController();
   const manager = createManager({ clock, log });
   manager.add(informer, controller);
@@ -72,6 +72,27 @@ describe("a controller", () => {
     }
     await clock.advance(500);
     assert.equal(most, 3);
+    await end();
+  });
+
+  it("is not held up by a lane whose objects hang: those of other lanes are looked at meanwhile", async () => {
+    const looked: string[] = [];
+    let hanging = 0;
+    const { clock, controller, end } = await bench(
+      (key, signal) => {
+        looked.push(key);
+        if (!key.startsWith("far")) return Promise.resolve(settled);
+        hanging++;
+        return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
+      },
+      3,
+      { lane: (key) => key.slice(0, 3), laneConcurrency: 2 },
+    );
+    for (let i = 0; i < 10; i++) controller.enqueue(`far${i}` as Key);
+    for (let i = 0; i < 10; i++) controller.enqueue(`own${i}` as Key);
+    await clock.advance(10);
+    assert.equal(hanging, 2);
+    assert.deepEqual(looked.filter((key) => key.startsWith("own")).length, 10);
     await end();
   });
 

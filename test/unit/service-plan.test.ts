@@ -36,7 +36,7 @@ const table: readonly Row[] = [
   ["a new Service gets its finalizer first", service({}, undefined, { finalizers: [] }), seen(), ["adopt"], "Pending", "Pending"],
   ["no workspace: says which is missing", service(), seen({ workspace: undefined, runs: { kind: "none" } }), [], "Pending", "WorkspaceNotFound"],
   ["a workspace that does not run yet is waited for", service(), seen({ runs: { kind: "none" } }), [], "Waiting", "WorkspaceNotReady"],
-  ["an instance that cannot be asked makes it Unknown, not absent", service(), seen({ runs: { kind: "unknown", message: "timed out" } }), [], "Unknown", "SupervisorUnreachable"],
+  ["an instance that cannot be asked makes it Unknown, not absent", service(), seen({ runs: { kind: "unknown", reason: "SupervisorUnreachable", message: "timed out" } }), [], "Unknown", "SupervisorUnreachable"],
   ["no dependency: started", service(), seen(), ["start First"], "Starting", "Started"],
   ["an unmet dependency is waited for", service({ dependsOn: [{ name: "db" }] }), seen({ dependencies: new Map([["db", dependency("False")]]) }), [], "Waiting", "DependenciesNotReady"],
   ["a missing dependency is waited for", service({ dependsOn: [{ name: "db" }] }), seen(), [], "Waiting", "DependenciesNotReady"],
@@ -63,10 +63,10 @@ const table: readonly Row[] = [
   ["deleting, dependents still stopping: waits for them", service({}, undefined, deleting), seen({ ...latest(running()), dependentsStopping: ["api"] }), [], "Stopping", "Deleted"],
   ["deleting, ended: cleaned up and let go", service({}, undefined, deleting), seen(latest(exited(0, { stopRequested: true }))), ["forget", "finish"], "Stopped", "Deleted"],
   ["deleting, no instance: let go", service({}, undefined, deleting), seen({ runs: { kind: "none" } }), ["finish"], "Stopped", "Deleted"],
-  ["deleting, nobody answers: not let go", service({}, undefined, deleting), seen({ runs: { kind: "unknown", message: "x" } }), [], "Unknown", "SupervisorUnreachable"],
+  ["deleting, nobody answers: not let go", service({}, undefined, deleting), seen({ runs: { kind: "unknown", reason: "SupervisorUnreachable", message: "x" } }), [], "Unknown", "SupervisorUnreachable"],
   ["its workspace is to stop: asked to stop", service(), seen({ ...latest(running()), workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), ["signal TERM"], "Stopping", "WorkspaceStopped"],
   ["its workspace is stopped: stopped", service(), seen({ runs: { kind: "none" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopped", "WorkspaceStopped"],
-  ["its workspace is on its way down, nobody answers: what was stopped stays so", service({}, { phase: "Stopped" }), seen({ runs: { kind: "unknown", message: "x" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopped", "WorkspaceStopped"],
+  ["its workspace is on its way down, nobody answers: what was stopped stays so", service({}, { phase: "Stopped" }), seen({ runs: { kind: "unknown", reason: "SupervisorUnreachable", message: "x" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopped", "WorkspaceStopped"],
   ["its workspace was started anew: a restart", service({}, { phase: "Running", instanceStartId: "s0", startedAt: "2026-01-01T00:00:00Z", pid: 9 }), seen(), ["start Restart"], "Starting", "Started"],
 ];
 

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { assignPorts, type PortRequest } from "../../controllers/workspace/ports.ts";
 
 const request = (more: Partial<PortRequest> = {}): PortRequest => ({
-  wanted: [{ port: 80, nodePort: undefined }], recorded: [], published: undefined, enginePublishes: true, sharesNodeNetwork: false,
+  wanted: [{ port: 80, nodePort: undefined }], recorded: [], published: undefined, enginePublishes: true, sharesNodeNetwork: false, isRemote: false, sharer: () => undefined,
   range: { from: 20000, to: 20009 }, seed: 3, holder: () => undefined, isFree: () => Promise.resolve(true), ...more,
 });
 
@@ -41,6 +41,17 @@ describe("assignPorts", () => {
     assert.deepEqual(await assignPorts(request({ wanted: [{ port: 80, nodePort: 8080 }] })), { kind: "assigned", ports: [{ port: 80, nodePort: 8080, via: "Engine" }] });
     const answer = await assignPorts(request({ wanted: [{ port: 80, nodePort: 8080 }], isFree: () => Promise.resolve(false) }));
     assert.match(answer.kind === "conflict" ? answer.message : "", /8080.*another program/);
+  });
+  it("carries every port of another machine itself, and stays with what is on record", async () => {
+    assert.deepEqual(await assignPorts(request({ isRemote: true })), { kind: "assigned", ports: [{ port: 80, nodePort: 20003, via: "Forward" }] });
+    const later = await assignPorts(request({ isRemote: true, published: [{ port: 80, nodePort: 80 }], recorded: [{ port: 80, nodePort: 20007, via: "Forward" }], isFree: () => Promise.resolve(false) }));
+    assert.deepEqual(later, { kind: "assigned", ports: [{ port: 80, nodePort: 20007, via: "Forward" }] });
+  });
+  it("carries what shares another machine's network too, and refuses a second user there", async () => {
+    const shared = { isRemote: true, sharesNodeNetwork: true, enginePublishes: false } as const;
+    assert.deepEqual(await assignPorts(request({ ...shared, holder: (port) => (port === 80 ? "one on this machine" : undefined) })), { kind: "assigned", ports: [{ port: 80, nodePort: 20003, via: "Forward" }] });
+    const answer = await assignPorts(request({ ...shared, sharer: () => 'Workspace "default/other"' }));
+    assert.match(answer.kind === "conflict" ? answer.message : "", /port 80 of the node is already used by Workspace "default\/other"/);
   });
   it("uses the port itself where the node's network is shared, and refuses a second user", async () => {
     assert.deepEqual(await assignPorts(request({ sharesNodeNetwork: true })), { kind: "assigned", ports: [{ port: 80, nodePort: 80, via: "Shared" }] });

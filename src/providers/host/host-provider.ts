@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { z } from "zod";
 import type { Clock } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
 import { TransportError, type Transport } from "../../transports/transport.ts";
 import { instanceId, ProviderError, type Instance, type InstanceSpec, type Provider, type ProviderProbe } from "../provider.ts";
 import { endProcessesScript, instanceMark, probeScript, usageScript } from "./host-scripts.ts";
@@ -10,8 +11,8 @@ import { usageFromStat } from "./host-usage.ts";
 export interface HostProviderParts {
   readonly transport: Transport;
   readonly clock: Clock;
-  /** Directory on the transport's machine that holds one directory an instance. Absolute. */
-  readonly dir: string;
+  /** Tells the directory on the transport's machine that holds one directory an instance. Absolute; asked at each use, as the machine may have to be. */
+  readonly dir: () => Promise<string>;
 }
 
 const fileBytesMax = 1024 * 1024;
@@ -27,14 +28,17 @@ const record = z.object({
 });
 type InstanceRecord = z.infer<typeof record>;
 
+/** Beside the instances, so that it outlives one. `home` is an instance's directory. */
+const workOf = (home: string) => home.replace(/\/([^/]+)$/, "/work/$1");
+
 /**
  * Plain processes of the machine, with no isolation: an instance is a directory, and whatever carries its mark in the
  * environment. `running` is a note in that directory that names the boot of the machine it was made in.
  */
 export function createHostProvider({ transport, clock, dir }: HostProviderParts): Provider {
-  const home = (id: string) => `${dir}/${id}`;
-  const work = (id: string) => `${dir}/work/${id}`;
   const files = transport.files;
+  const folder = () => dir().catch((error: unknown) => Promise.reject(unreachable(error)));
+  const homeOf = async (id: string) => `${await folder()}/${id}`;
 
   const readText = async (path: string): Promise<string | undefined> => {
     try {
@@ -46,96 +50,105 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
   };
   const bootId = async () => (await readText("/proc/sys/kernel/random/boot_id"))?.trim() ?? "";
 
-  const load = async (id: string): Promise<InstanceRecord | undefined> => {
-    const text = await readText(`${home(id)}/instance.json`);
+  const load = async (home: string): Promise<InstanceRecord | undefined> => {
+    const text = await readText(`${home}/instance.json`);
     return text === undefined ? undefined : record.parse(JSON.parse(text));
   };
-  const started = async (id: string): Promise<string | undefined> => {
-    const [boot, startId] = (await readText(`${home(id)}/started`))?.trim().split(" ") ?? [];
+  const started = async (home: string): Promise<string | undefined> => {
+    const [boot, startId] = (await readText(`${home}/started`))?.trim().split(" ") ?? [];
     return boot !== undefined && startId !== undefined && boot === (await bootId()) ? startId : undefined;
   };
-  const exists = async (id: string) => (await files.list(dir).catch((error: unknown) => Promise.reject(unreachable(error)))).includes(id);
+  const names = async () => files.list(await folder()).catch((error: unknown) => Promise.reject(unreachable(error)));
 
   const inspect = async (id: string): Promise<Instance | undefined> => {
+    const home = await homeOf(id);
     let found: InstanceRecord | undefined;
     try {
-      found = await load(id);
+      found = await load(home);
     } catch (error) {
       if (error instanceof ProviderError) throw error;
-      return broken(id, home(id), `its record cannot be read: ${messageOf(error)}`);
+      return broken(id, home, `its record cannot be read: ${messageOf(error)}`);
     }
-    if (found === undefined) return (await exists(id)) ? broken(id, home(id), "its creation was cut off") : undefined;
-    const startId = await started(id);
+    if (found === undefined) return (await names()).includes(id) ? broken(id, home, "its creation was cut off") : undefined;
+    const startId = await started(home);
     return {
       id, owner: found.owner, generation: found.generation, specHash: found.specHash,
-      state: startId === undefined ? ((await readText(`${home(id)}/started`)) === undefined ? "created" : "stopped") : "running",
+      state: startId === undefined ? ((await readText(`${home}/started`)) === undefined ? "created" : "stopped") : "running",
       startId, startedAt: startId === undefined ? undefined : new Date(Number(startId)).toISOString(), exitCode: undefined, outOfMemory: false,
-      address: startId === undefined ? undefined : "127.0.0.1", ports: [], runDir: `${home(id)}/run`, problems: [],
+      address: startId === undefined ? undefined : "127.0.0.1", ports: [], runDir: `${home}/run`, problems: [],
     };
   };
 
+  const create = async (spec: InstanceSpec) => {
+    refuseWhatNeedsIsolation(spec);
+    const home = await homeOf(instanceId(spec.owner));
+    if ((await load(home)) !== undefined) return;
+    await files.mkdir(workOf(home), 0o755);
+    await files.mkdir(`${home}/run`);
+    const { owner, generation, specHash, env, workingDir } = spec;
+    await files.write(`${home}/instance.json`, JSON.stringify({ owner, generation, specHash, env, workingDir } satisfies InstanceRecord & { workingDir: unknown }));
+  };
+  const start = async (id: string) => {
+    const home = await homeOf(id);
+    if ((await load(home)) === undefined) throw new ProviderError("NotFound", `there is no instance ${id}`, true);
+    if ((await started(home)) === undefined) await files.write(`${home}/started`, `${await bootId()} ${clock.now()}\n`);
+  };
+  const stop = async (id: string, graceSeconds: number, signal: AbortSignal) => {
+    const home = await homeOf(id);
+    await endProcesses(id, graceSeconds, signal);
+    if ((await readText(`${home}/started`)) !== undefined) await files.write(`${home}/started`, "stopped\n");
+  };
   const endProcesses = async (id: string, graceSeconds: number, signal: AbortSignal) => {
     const timeoutMs = graceSeconds * 1000 + commandTimeoutMs;
-    const { code, stderr } = await transport.run(["sh", "-c", endProcessesScript, "sh", id, String(graceSeconds)], { timeoutMs, signal });
+    const { code, stderr } = await transport.run(["sh", "-c", endProcessesScript, "sh", id, String(graceSeconds)], { timeoutMs, signal }).catch((error: unknown) => Promise.reject(signal.aborted ? error : unreachable(error)));
     if (code !== 0) throw new ProviderError("StopFailed", `processes of ${id} cannot be ended: ${stderr.trim().slice(0, 300)}`, true);
   };
 
+  // Files know no signal, and over a way that has gone silent they take their time: the caller need not wait for that.
   return {
     name: "host",
     features: { publishesPorts: false, sharesNodeNetwork: true, images: false, limits: false, isolation: "none" },
     probe: (signal) => probe(transport, signal),
-    inspect,
-    async list(cluster) {
-      const names = await files.list(dir).catch((error: unknown) => Promise.reject(unreachable(error)));
-      const found = await Promise.all(names.filter((name) => name.startsWith(`vendetta-${cluster}-`)).map(inspect));
-      return found.filter((each) => each !== undefined);
+    inspect: (id, signal) => untilAborted(inspect(id), signal),
+    async list(cluster, signal) {
+      const all = names().then((found) => Promise.all(found.filter((name) => name.startsWith(`vendetta-${cluster}-`)).map(inspect)));
+      return (await untilAborted(all, signal)).filter((each) => each !== undefined);
     },
-    async create(spec) {
-      refuseWhatNeedsIsolation(spec);
-      const id = instanceId(spec.owner);
-      if ((await load(id)) !== undefined) return;
-      await files.mkdir(work(id), 0o755);
-      await files.mkdir(`${home(id)}/run`);
-      const { owner, generation, specHash, env, workingDir } = spec;
-      await files.write(`${home(id)}/instance.json`, JSON.stringify({ owner, generation, specHash, env, workingDir } satisfies InstanceRecord & { workingDir: unknown }));
-    },
-    async start(id) {
-      if ((await load(id)) === undefined) throw new ProviderError("NotFound", `there is no instance ${id}`, true);
-      if ((await started(id)) === undefined) await files.write(`${home(id)}/started`, `${await bootId()} ${clock.now()}\n`);
-    },
-    async stop(id, graceSeconds, signal) {
-      await endProcesses(id, graceSeconds, signal);
-      if ((await readText(`${home(id)}/started`)) !== undefined) await files.write(`${home(id)}/started`, "stopped\n");
-    },
+    create: (spec, _progress, signal) => untilAborted(create(spec), signal),
+    start: (id, signal) => untilAborted(start(id), signal),
+    stop: (id, graceSeconds, signal) => untilAborted(stop(id, graceSeconds, signal), signal),
     async destroy(id, { volumes }, signal) {
+      const home = await untilAborted(homeOf(id), signal);
       await endProcesses(id, 0, signal);
-      await files.remove(home(id));
+      await untilAborted(files.remove(home), signal);
       // What people work in is kept like a volume: an instance that is made anew finds it again.
-      if (volumes) await files.remove(work(id));
+      if (volumes) await untilAborted(files.remove(workOf(home)), signal);
     },
     async exec(id, argv, { env, workingDir, user, tty, signal }) {
-      const found = await load(id);
+      const home = await untilAborted(homeOf(id), signal);
+      const found = await untilAborted(load(home), signal);
       if (found === undefined) throw new ProviderError("NotFound", `there is no instance ${id}`, true);
-      if ((await started(id)) === undefined) throw new ProviderError("NotRunning", `${id} is not started`, true);
+      if ((await untilAborted(started(home), signal)) === undefined) throw new ProviderError("NotRunning", `${id} is not started`, true);
       if (user !== undefined) throw new ProviderError("InvalidSpec", "provider host runs everything as the node's user", false);
       try {
-        return await transport.exec(argv, { env: { ...found.env, ...env, [instanceMark]: id }, cwd: workingDir ?? found.workingDir ?? work(id), tty, signal });
+        return await transport.exec(argv, { env: { ...found.env, ...env, [instanceMark]: id }, cwd: workingDir ?? found.workingDir ?? workOf(home), tty, signal });
       } catch (error) {
         if (error instanceof TransportError && codeOf(error.cause) === "ENOENT") throw new ProviderError("CommandNotFound", error.message, true, { cause: error });
         throw error;
       }
     },
     async usage(id, signal) {
-      if ((await started(id)) === undefined) return undefined;
+      if ((await untilAborted(homeOf(id).then(started), signal)) === undefined) return undefined;
       const { stdout } = await transport.run(["sh", "-c", usageScript, "sh", id], { timeoutMs: commandTimeoutMs, signal });
       return usageFromStat(stdout);
     },
     async dial(id, port, signal): Promise<Duplex> {
-      if ((await started(id)) === undefined) throw new ProviderError("NotRunning", `${id} is not started`, true);
+      if ((await untilAborted(homeOf(id).then(started), signal)) === undefined) throw new ProviderError("NotRunning", `${id} is not started`, true);
       try {
         return await transport.dial({ host: "127.0.0.1", port }, signal);
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;
+        if (codeOf(error.cause) !== "ECONNREFUSED") throw new ProviderError("Unreachable", messageOf(error), true, { cause: error });
         throw new ProviderError("ConnectionRefused", `nothing listens on port ${port}`, true, { cause: error });
       }
     },
@@ -164,7 +177,9 @@ function refuseWhatNeedsIsolation(spec: InstanceSpec): void {
 }
 
 async function probe(transport: Transport, signal: AbortSignal): Promise<ProviderProbe> {
-  const { code, stdout } = await transport.run(["sh", "-c", probeScript], { timeoutMs: commandTimeoutMs, signal });
+  const result = await transport.run(["sh", "-c", probeScript], { timeoutMs: commandTimeoutMs, signal }).catch((error: unknown) => messageOf(error));
+  if (typeof result === "string") return { usable: false, reason: "Unreachable", message: result };
+  const { code, stdout } = result;
   if (code === 0) return { usable: true, version: stdout.trim() || "sh", message: "plain processes, no isolation" };
   return { usable: false, reason: "NotInstalled", message: `missing on ${transport.name}: ${stdout.trim()}; install coreutils and util-linux, or busybox` };
 }

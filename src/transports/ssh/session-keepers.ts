@@ -4,7 +4,7 @@ import type { StartMark } from "./remote-script.ts";
 import { connectSsh, type SshConnection } from "./ssh-connection.ts";
 import { SshError } from "./ssh-error.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
 import { TransportError } from "../transport.ts";
 
 /** Directories of lost connections that the next keeper is told of; sshd's own end tells the older ones. */

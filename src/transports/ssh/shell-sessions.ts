@@ -5,7 +5,7 @@ import { openExec } from "./open-exec.ts";
 import { bootstrap, preamble } from "./remote-script.ts";
 import type { Session } from "./session-budget.ts";
 import type { SshConnection } from "./ssh-connection.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
 
 /** A spare shell waits so long for a command. */
 const spareMsMax = 30_000;

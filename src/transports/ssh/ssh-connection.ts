@@ -103,9 +103,14 @@ interface KeepAlive {
 }
 
 /**
- * Asks for something that the machine answers whatever it is (a forward to be taken back that there never was: RFC 4254,
- * 7.1), over and over. One answer makes up for all that were missed.
+ * Asks for something that the machine answers whatever it is: a forward to be taken back that there never was (RFC 4254, 7.1).
+ * The answer is to be waited for with the connection's end. @throws what ssh2 throws when that has come
  */
+export function askAlive(client: Client): Promise<void> {
+  return new Promise((resolve) => void client.unforwardIn("127.0.0.1", 0, () => resolve()));
+}
+
+/** Asks whether the machine answers, over and over. One answer makes up for all that were missed. */
 function keepAlive({ options, client, lost, onAnswer, onSilence }: KeepAlive): void {
   const { clock, keepaliveIntervalMs: intervalMs = keepaliveIntervalMs, keepaliveUnansweredMax: unansweredMax = keepaliveUnansweredMax } = options;
   let unanswered = 0;
@@ -116,15 +121,12 @@ function keepAlive({ options, client, lost, onAnswer, onSilence }: KeepAlive): v
     if (unanswered >= unansweredMax) return onSilence(`no answer for ${Math.round((unansweredMax * intervalMs) / 1000)} s`);
     unanswered++;
     const askedMs = clock.monotonic();
-    try {
-      client.unforwardIn("127.0.0.1", 0, () => {
-        if (lost.aborted) return;
-        unanswered = 0;
-        onAnswer(clock.monotonic() - askedMs);
-      });
-    } catch (error) {
-      return onSilence(messageOf(error));
-    }
+    const onAlive = () => {
+      if (lost.aborted) return;
+      unanswered = 0;
+      onAnswer(clock.monotonic() - askedMs);
+    };
+    askAlive(client).then(onAlive, (error: unknown) => onSilence(messageOf(error)));
     timer = clock.after(intervalMs, ask);
   };
   ask();

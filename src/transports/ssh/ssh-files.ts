@@ -8,7 +8,7 @@ import { createSftpFiles, NoAtomicRename } from "./sftp-files.ts";
 import { createSftpSessions } from "./sftp-sessions.ts";
 import type { SshLink } from "./ssh-link.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
 
 /** Status code of SFTP. */
 const noSuchFile = 2;

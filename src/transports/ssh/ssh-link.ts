@@ -2,7 +2,7 @@ import { sleep } from "../../base/clock.ts";
 import { connectSsh, type SshConnection } from "./ssh-connection.ts";
 import { SshError, type SshFailure } from "./ssh-error.ts";
 import { nameOfMachine, reconnectMs, reconnectMsMax, type SshOptions } from "./ssh-options.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
 
 /** How the way to a machine is, for a Node's status. */
 export type SshState =

@@ -4,8 +4,8 @@ import { messageOf } from "../../base/errors.ts";
 /** A private key, and what to call it in messages: its path, mostly. */
 export interface SshIdentity {
   readonly name: string;
-  /** In OpenSSH's or PEM format. */
-  readonly privateKey: string;
+  /** In OpenSSH's or PEM format; or how to read it, asked at each login. */
+  readonly privateKey: string | (() => Promise<string>);
   /** Asked only when the key is encrypted. Undefined: this key is passed over. */
   readonly passphrase?: ((name: string) => Promise<string | undefined>) | undefined;
 }
@@ -82,9 +82,10 @@ function attemptsOf(username: string, { agentSocket, identities = [], password }
     attempts.push({
       name,
       async make() {
-        const opened = await openIdentity(identity);
+        const key = typeof identity.privateKey === "string" ? identity.privateKey : await identity.privateKey();
+        const opened = await openIdentity(identity, key);
         if (typeof opened === "string") return void skipped(name, opened);
-        return { type: "publickey", username, key: identity.privateKey, ...opened };
+        return { type: "publickey", username, key, ...opened };
       },
     });
   }
@@ -111,7 +112,7 @@ function attemptsOf(username: string, { agentSocket, identities = [], password }
 }
 
 /** The passphrase that opens it, if it needs one; or why it cannot be used. */
-async function openIdentity({ name, privateKey, passphrase }: SshIdentity): Promise<{ passphrase?: string } | string> {
+async function openIdentity({ name, passphrase }: SshIdentity, privateKey: string): Promise<{ passphrase?: string } | string> {
   const plain = ssh2.utils.parseKey(privateKey);
   if (!(plain instanceof Error)) return plain.isPrivateKey() ? {} : "it is a public key";
   if (!/encrypted/i.test(plain.message)) return plain.message;

@@ -1,12 +1,15 @@
+import { timeoutSignal } from "../../base/clock.ts";
 import { runCommand } from "../run-command.ts";
 import type { Transport } from "../transport.ts";
 import { createSessionKeepers } from "./session-keepers.ts";
+import { askAlive } from "./ssh-connection.ts";
 import { createSshDial } from "./ssh-dial.ts";
 import { createSshExec } from "./ssh-exec.ts";
 import { createSshFiles } from "./ssh-files.ts";
 import { createSshLink, type SshState } from "./ssh-link.ts";
 import { createIsPortFree } from "./ssh-ports.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
 
 /** A machine over one SSH connection, with nothing installed on it. */
 export interface SshTransport extends Transport {
@@ -15,6 +18,8 @@ export interface SshTransport extends Transport {
   onState(listener: (state: SshState) => void): Disposable;
   /** Resolves when there is a connection. Everything else makes one by itself. @throws SshError, the signal's reason */
   connect(signal: AbortSignal): Promise<void>;
+  /** Asks the connection there is whether the machine still answers; takes no session. @throws SshError, TimeoutError, the signal's reason */
+  ping(timeoutMs: number, signal: AbortSignal): Promise<void>;
 }
 
 /** Nothing is connected before the first use. */
@@ -32,6 +37,10 @@ export function createSshTransport(options: SshOptions): SshTransport {
     },
     onState: (listener) => link.onState(listener),
     connect: (signal) => link.use(() => Promise.resolve(), signal),
+    async ping(timeoutMs, signal) {
+      using bound = timeoutSignal(clock, timeoutMs, `asking ${nameOfMachine(options)} whether it answers`, signal);
+      await link.use((connection) => untilAborted(connection.unlessLost(askAlive(connection.client), false), bound.signal), bound.signal);
+    },
     exec,
     run,
     dial,

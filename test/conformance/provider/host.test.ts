@@ -17,7 +17,7 @@ providerConformance(
     const dir = mkdtempSync(join(tmpdir(), "vd-host-"));
     const transport = createLocalTransport({ clock });
     return Promise.resolve({
-      provider: createHostProvider({ transport, clock, dir }),
+      provider: createHostProvider({ transport, clock, dir: () => Promise.resolve(dir) }),
       unreachable: undefined,
       image: "",
       async close() {
@@ -44,7 +44,7 @@ describe("host, and what people work in", () => {
     const dir = mkdtempSync(join(tmpdir(), "vd-host-"));
     const transport = createLocalTransport({ clock });
     try {
-      const provider = createHostProvider({ transport, clock, dir });
+      const provider = createHostProvider({ transport, clock, dir: () => Promise.resolve(dir) });
       const signal = AbortSignal.timeout(20_000);
       const owner = { cluster: "c", uid: "u", namespace: "default", name: "dev" };
       const id = instanceId(owner);

@@ -1,0 +1,84 @@
+import type { Machine, Machines } from "../../controllers/machines.ts";
+import type { Clock } from "../base/clock.ts";
+import type { HomePaths } from "../base/home.ts";
+import type { Random } from "../base/random.ts";
+import type { Node } from "../api/node.ts";
+import { createDockerProvider } from "../providers/docker/docker-provider.ts";
+import { createHostProvider } from "../providers/host/host-provider.ts";
+import type { Transport } from "../transports/transport.ts";
+import { createLocalTransport } from "../transports/local.ts";
+import { openSshWay } from "./ssh-way.ts";
+
+export interface MachinesParts {
+  readonly paths: Pick<HomePaths, "instancesDir" | "sshDir">;
+  /** Whose instances are kept apart from other clusters' on machines that several use. */
+  readonly cluster: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Told when the connection to a Node was made or lost. */
+  readonly onWayChange: (nodeName: string) => void;
+}
+
+interface OpenMachine {
+  readonly reach: string;
+  readonly machine: Machine;
+  close(): Promise<void>;
+}
+
+/** The machines of Nodes: this one, and those that are reached over SSH, with the same providers on each. */
+export function createMachines(parts: MachinesParts): Machines & { close(): Promise<void> } {
+  const open = new Map<string, OpenMachine>();
+
+  const connect = (node: Node): Machine => {
+    const opened = node.spec.ssh === undefined ? openLocal(parts, node) : openRemote(parts, node, node.spec.ssh);
+    open.set(node.metadata.name, { ...opened, reach: reachOf(node) });
+    return opened.machine;
+  };
+  const release = async (name: string) => {
+    const known = open.get(name);
+    open.delete(name);
+    await known?.close();
+  };
+
+  return {
+    of(node) {
+      const known = open.get(node.metadata.name);
+      if (known?.reach === reachOf(node)) return known.machine;
+      // Whoever still holds the old one gets its errors and asks again.
+      void release(node.metadata.name);
+      return connect(node);
+    },
+    release,
+    async close() {
+      await Promise.all([...open.keys()].map(release));
+    },
+  };
+}
+
+function openLocal({ paths, clock }: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
+  const transport = createLocalTransport({ clock });
+  return { machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), clock), close: () => transport.close() };
+}
+
+function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
+  const here = createLocalTransport({ clock });
+  const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, isNodePortFree: (port) => here.isPortFree(port), onChange: () => onWayChange(node.metadata.name), clock, random });
+  const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
+  return {
+    machine: { ...machineOf(node, way.transport, dir, clock), remote: way.remote },
+    async close() {
+      await Promise.all([way.close(), here.close()]);
+    },
+  };
+}
+
+function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, clock: Clock): Machine {
+  const socketPath = node.spec.providers.docker?.socketPath ?? "/var/run/docker.sock";
+  const providers = [createDockerProvider({ transport, clock, socketPath }), createHostProvider({ transport, clock, dir })];
+  return { transport, providers, provider: (name) => providers.find((each) => each.name === name) };
+}
+
+/** The part of a Node that says how it is reached. */
+function reachOf({ spec }: Node): string {
+  return JSON.stringify([spec.local, spec.ssh, spec.providers]);
+}
