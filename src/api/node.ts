@@ -3,6 +3,7 @@ import { conditions } from "./conditions.ts";
 import { dnsSubdomain, type ObjectMeta } from "./meta.ts";
 import type { KindDefinition } from "./kind.ts";
 import { mergedByKeys } from "./list-type.ts";
+import { reachCauses, sshReach } from "./ssh-reach.ts";
 import type { StatusCause } from "./status-error.ts";
 
 const taint = z.strictObject({
@@ -13,6 +14,7 @@ const taint = z.strictObject({
 
 const spec = z.strictObject({
   local: z.strictObject({}).optional().describe("This machine: the one the server runs on."),
+  ssh: sshReach.optional().describe("Another machine, reached over SSH with nothing installed on it. Exactly one of local and ssh."),
   unschedulable: z.boolean().default(false).describe("No new Workspace is placed here (cordoned). What runs stays."),
   taints: z.array(taint).max(50).default([]).describe("What keeps Workspaces without a matching toleration away."),
   providers: z
@@ -27,7 +29,7 @@ const spec = z.strictObject({
       to: z.number().int().min(1024).max(65535).default(24999).describe("Last port of the range, inclusive."),
     })
     .prefault({})
-    .describe("Ports of the node that vendetta may give to services."),
+    .describe("Ports of the server's machine that vendetta may give to services of this node."),
 });
 
 const resources = z.strictObject({
@@ -66,6 +68,17 @@ const status = z.strictObject({
     })
     .optional()
     .describe("What the machine is, as last probed."),
+  address: z.string().optional().describe("How the node is reached: local, or user@host with the port when it is not 22."),
+  ssh: z
+    .strictObject({
+      latencyMs: z.number().int().optional().describe("Milliseconds that the last question whether the machine still answers took, renewed with the heartbeat."),
+      connectedSince: z.string().optional().describe("When the connection in use was made, RFC 3339; absent while there is none."),
+      reconnects: z.number().int().optional().describe("Times a connection was made anew since the server was started."),
+      lastError: z.string().optional().describe("Why there is no connection, or why the last one ended."),
+    })
+    .optional()
+    .describe("The SSH connection to the node."),
+  clockSkewSeconds: z.number().int().optional().describe("Seconds by which the node's clock is ahead of the server's; less than a second is none."),
   workspaces: z.number().int().optional().describe("Number of Workspaces placed here."),
   orphans: z.array(orphan).optional().describe("Instances of this cluster that no Workspace owns, at most 100."),
   lastHeartbeatTime: z.string().optional().describe("When the node last answered, RFC 3339; renewed once a minute while nothing changes."),
@@ -101,6 +114,8 @@ export const nodeKind: KindDefinition<Node> = {
     { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
     { name: "Reason", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
     { name: "Providers", type: "string", jsonPath: ".status.providers[?(@.usable==true)].name" },
+    { name: "Address", type: "string", jsonPath: ".status.address", priority: 1 },
+    { name: "Latency-ms", type: "integer", jsonPath: ".status.ssh.latencyMs", priority: 1 },
     { name: "CPU", type: "string", jsonPath: ".status.capacity.cpu", priority: 1 },
     { name: "Memory", type: "string", jsonPath: ".status.capacity.memory", priority: 1 },
     { name: "Kernel", type: "string", jsonPath: ".status.nodeInfo.kernelVersion", priority: 1 },
@@ -108,9 +123,9 @@ export const nodeKind: KindDefinition<Node> = {
     { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
   ],
   selectableFields: ["spec.unschedulable"],
-  validate({ spec: { local, nodePorts } }): readonly StatusCause[] {
-    const causes: StatusCause[] = [];
-    if (local === undefined) causes.push({ field: "spec.local", message: "is required: say how the machine is reached (local: {} is this one)", reason: "FieldValueRequired" });
+  validate({ spec }): readonly StatusCause[] {
+    const { nodePorts } = spec;
+    const causes = [...reachCauses(spec)];
     if (nodePorts.from > nodePorts.to) causes.push({ field: "spec.nodePorts.to", message: `must not be below from (${nodePorts.from})`, reason: "FieldValueInvalid" });
     return causes;
   },

@@ -14,6 +14,8 @@ export interface HomePaths {
   readonly serverFile: string;
   /** Keys, certificates and the token of the network edge: secrets. */
   readonly pkiDir: string;
+  /** The cluster's own SSH key: `id_ed25519` (0600) and `id_ed25519.pub`. */
+  readonly sshDir: string;
   /** Which port network clients know. */
   readonly networkFile: string;
   /** How clients of Kubernetes reach the server; holds the token. */
@@ -40,6 +42,7 @@ export function homePaths(env: Environment): HomePaths {
     socketPath: socketPathOf(home, env),
     serverFile: join(home, "server.json"),
     pkiDir: join(home, "pki"),
+    sshDir: join(home, "ssh"),
     networkFile: join(home, "network.json"),
     kubeconfigFile: join(home, "kubeconfig"),
     instancesDir: join(home, "instances"),
