@@ -66,9 +66,9 @@ export async function probeMachine(transport: Transport, clock: Clock, probeEngi
   return {};
 }
 
-/** Whole seconds the machine's clock is ahead, which told its time at some moment between two of ours, in ms; 0 when it may be right. */
+/** Whole seconds that the machine's clock is ahead at least, which told its time at some moment between two of ours, in ms; 0 when it may be right. */
 export function skewOf(theirSeconds: number, begunMs: number, endedMs: number): number {
-  if (theirSeconds * 1000 + 1000 < begunMs) return Math.ceil((theirSeconds * 1000 + 1000 - begunMs) / 1000) - 1;
-  if (theirSeconds * 1000 > endedMs) return Math.floor((theirSeconds * 1000 - endedMs) / 1000) + 1;
-  return 0;
+  const behindMs = begunMs - (theirSeconds + 1) * 1000;
+  const aheadMs = theirSeconds * 1000 - endedMs;
+  return behindMs > 0 ? 0 - Math.floor(behindMs / 1000) : aheadMs > 0 ? Math.floor(aheadMs / 1000) : 0;
 }

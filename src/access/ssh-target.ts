@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { AccessError } from "./access.ts";
 
 /** `[user@]host[:port]` as it was typed. */
@@ -16,7 +17,7 @@ export function parseSshTarget(text: string): SshTarget {
   const user = at < 0 ? undefined : bare.slice(0, at);
   const place = bare.slice(at + 1);
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(place) ?? [];
-  const host = bracketed ?? plain ?? (/^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.%]*$/.test(place) ? place : undefined);
+  const host = bracketed ?? plain ?? (isIPv6(place) ? place : undefined);
   const port = digits === undefined ? undefined : Number(digits);
   // What begins with a dash, or holds a blank, is a mistake, or an attack on whoever hands it on to a command line.
   if (host === undefined || !/^[A-Za-z0-9_.:%][A-Za-z0-9_.:%-]*$/.test(host)) throw new AccessError(`"${text}" names no machine; ${usage}`);

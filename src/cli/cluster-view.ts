@@ -132,7 +132,7 @@ export function nodeLine(node: Node, placed: readonly Workspace[]): NodeLine {
     schedulable: !node.spec.unschedulable,
     providers: (status?.providers ?? []).filter((each) => each.usable).map((each) => each.name),
     cpu: { capacity: status?.capacity?.cpu ?? null, requested: formatCores(requested(placed, "cpu")) },
-    memory: { capacity: status?.capacity?.memory ?? null, requested: formatBytes(requested(placed, "memory")) },
+    memory: { capacity: rounded(status?.capacity?.memory), requested: formatBytes(requested(placed, "memory")) },
     diskFree: status?.capacity?.disk ?? null,
     workspaces: placed.length,
     orphans: status?.orphans?.length ?? 0,
@@ -142,6 +142,12 @@ export function nodeLine(node: Node, placed: readonly Workspace[]): NodeLine {
 
 function requested(placed: readonly Workspace[], resource: "cpu" | "memory"): number {
   return placed.reduce((sum, { spec }) => sum + (parseQuantity(spec.resources[resource] ?? "0") ?? 0), 0);
+}
+
+/** "24105Mi" → "23.5Gi". */
+function rounded(bytes: string | undefined): string | null {
+  const count = bytes === undefined ? undefined : parseQuantity(bytes);
+  return count === undefined ? (bytes ?? null) : formatBytes(count);
 }
 
 const formatCores = (cores: number) => String(Number(cores.toFixed(3)));
