@@ -16,7 +16,7 @@ const passwordsMax = 2;
 /** How somebody got in. */
 export interface UserLogin {
   readonly transport: SshTransport;
-  /** "agent or a key of yours", "password" … */
+  /** "the agent or a key", "password" … */
   readonly by: string;
 }
 
@@ -78,9 +78,9 @@ async function keyAttempts(machine: SshMachine, cluster: ClusterKey, person: Acc
     attempts.push({ by: `key ${identity.name}`, credentials: () => Promise.resolve({ identities: [identity] }) });
   }
   const { agentSocket } = machine;
-  attempts.push({ by: agentSocket === undefined ? "a key of yours" : "the agent or a key of yours", credentials: () => Promise.resolve({ agentSocket, identities }) });
+  attempts.push({ by: agentSocket === undefined ? "a key" : "the agent or a key", credentials: () => Promise.resolve({ agentSocket, identities }) });
   // An agent with many keys uses up what attempts sshd allows on one connection.
-  if (agentSocket !== undefined) attempts.push({ by: "a key of yours", credentials: () => Promise.resolve({ identities }) });
+  if (agentSocket !== undefined) attempts.push({ by: "a key", credentials: () => Promise.resolve({ identities }) });
   return attempts;
 }
 

@@ -16,9 +16,12 @@ export function createPerson({ stdin, stderr, clock }: CliWorld, signal: AbortSi
     before();
     stderr.write(question);
     using bound = timeoutSignal(clock, answerMsMax, "waiting for an answer", signal);
-    const answer = await readAnswer(stdin, hidden, bound.signal);
-    if (hidden) stderr.write("\n");
-    return answer;
+    try {
+      return await readAnswer(stdin, hidden, bound.signal);
+    } finally {
+      // The key that ended it was not shown.
+      if (hidden) stderr.write("\n");
+    }
   };
   return {
     isThere,

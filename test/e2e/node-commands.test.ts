@@ -5,7 +5,11 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import type { Step } from "../../src/access/access.ts";
+import { createMachineAccess } from "../../src/access/machine-access.ts";
+import type { EngineProbe } from "../../src/access/machine-probe.ts";
 import type { Node } from "../../src/api/node.ts";
+import { systemClock as clock, systemRandom as random } from "../../src/base/system.ts";
 import { createTestCli, type CliResult, type TestCli } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
 import { makeKey, sshdUnavailable, startSshd, type SshdOptions, type TestSshd } from "../harness/sshd.ts";
@@ -159,5 +163,55 @@ describe("node add and what follows it", { timeout: 300_000, skip: sshdUnavailab
     assert.deepEqual((await node("one")).spec.ssh?.hostKeys, [one.sshd.hostKey.split(" ").slice(0, 2).join(" ")]);
     succeeded(await cli.run(["node", "trust", "one"]), "node.vendetta.dev/one unchanged\n");
     succeeded(await add(one.target), "node.vendetta.dev/one unchanged\n");
+  });
+  it("takes the key away again when the user gives up half way", async () => {
+    const half = await box("half");
+    letIn(half, join(directory, "mine.pub"));
+    const found = half.keys();
+    const enrol = async (onStep: (step: Step) => void, signal: AbortSignal) => {
+      const probeEngine: EngineProbe = () => Promise.resolve({ problem: "none" });
+      const access = await createMachineAccess({ sshDir: join(cli.home, "ssh"), cluster: "000000000000", env: cli.env, clock, random, probeEngine });
+      const person = { isThere: false, confirm: () => Promise.reject(new Error("asked")), secret: () => Promise.reject(new Error("asked")) };
+      const machine = await access.resolve(half.target, { identity: join(directory, "mine") });
+      return await access.enrol(machine, { person, acceptHostKeys: [half.fingerprint], onStep, signal });
+    };
+    const giveUp = new AbortController();
+    const seen: string[] = [];
+    const watch = ({ name, state }: Step) => {
+      if (name === "key" && state === "done") seen.push(half.keys());
+      if (name === "key login" && state === "running") giveUp.abort(new Error("given up"));
+    };
+    await assert.rejects(enrol(watch, giveUp.signal), /given up/);
+    assert.match(seen[0]!, /vendetta-000000000000\n$/);
+    assert.equal(half.keys(), found);
+
+    const enrolment = await enrol(() => {}, new AbortController().signal);
+    assert.deepEqual([enrolment.changed, half.keys() === seen[0]], [true, true]);
+    await enrolment.undo();
+    await enrolment.close();
+    assert.equal(half.keys(), found);
+  });
+  it("a Node in use is not removed; drained and emptied it is, and its key goes", async () => {
+    const one = boxes[0]!;
+    const workspace = { apiVersion: "vendetta.dev/v1alpha1", kind: "Workspace", metadata: { name: "far" }, spec: { provider: "host", nodeName: "one" } };
+    const service = { apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name: "clock" }, spec: { workspace: "far", command: ["sh", "-c", "while :; do date; sleep 1; done"] } };
+    const applied = await cli.run(["apply", "-f", "-", "--wait"], { stdin: `${JSON.stringify(workspace)}\n---\n${JSON.stringify(service)}\n` });
+    assert.equal(applied.code, 0, applied.stderr);
+    const status = await cli.ok("node", "status", "one");
+    assert.match(status, new RegExp(`^Address: +${one.target}$`, "m"));
+    assert.match(status, /^far +Running +host +vendetta-/m);
+    assert.equal((await cli.run(["cluster", "status", "--check"])).code, 0);
+    failed(await cli.run(["node", "remove", "one"]), "far", "delete it first");
+    assert.match(one.keys(), /vendetta-/);
+    const drained = await cli.run(["node", "drain", "one"]);
+    succeeded(drained, "node.vendetta.dev/one cordoned\nworkspace.vendetta.dev/far stopped\nnode.vendetta.dev/one drained\n");
+    assert.match(drained.stderr, /Stopped, not moved/);
+    assert.equal((await cli.json<{ status: { phase: string } }>("workspace", "far")).status.phase, "Stopped");
+    await cli.ok("delete", "service/clock", "workspace/far");
+    const removed = await cli.run(["node", "remove", "one"]);
+    succeeded(removed, 'node.vendetta.dev "one" deleted\n');
+    assert.match(removed.stderr, /Took the cluster's key away/);
+    assert.ok(!one.keys().includes("vendetta-") && one.keys().startsWith("# kept as it is, caf\u00e9\n\nssh-ed25519 "));
+    assert.ok(!(await names()).includes("one"));
   });
 });
