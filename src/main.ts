@@ -13,4 +13,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
     const { runServer } = await import("./compose/run-server.ts");
     await runServer(paths, options);
   },
+  openAccess: async (options) => (await import("./compose/open-machine-access.ts")).openMachineAccess(options),
 });

@@ -12,7 +12,9 @@ export type PlacedOn = (nodeName: string) => readonly Workspace[];
 
 /** Chooses a Node for a Workspace that has none. Pure. Among those that fit, the one with the fewest Workspaces; then by name. */
 export function schedule(workspace: Workspace, nodes: readonly Node[], placedOn: PlacedOn): Placement {
-  if (nodes.length === 0) return { kind: "unplaced", message: "there is no Node; 'vendetta get nodes' shows them" };
+  if (nodes.length === 0) return { kind: "unplaced", message: "there is no Node; 'vendetta node add' makes one of a machine" };
+  const named = workspace.spec.nodeName;
+  if (named !== undefined && !nodes.some((node) => node.metadata.name === named)) return { kind: "unplaced", message: `there is no Node "${named}", which spec.nodeName asks for; 'vendetta node list' shows those there are` };
   const fitting: Node[] = [];
   const refusals: string[] = [];
   for (const node of nodes) {
@@ -38,11 +40,17 @@ export function whyNot(workspace: Workspace, node: Node, placedOn: PlacedOn): st
   if (node.spec.unschedulable && spec.nodeName === undefined) return "is cordoned";
   const taint = node.spec.taints.find((each) => !spec.tolerations.some((toleration) => tolerates(toleration, each)));
   if (taint !== undefined) return `has the taint ${taint.key}${taint.value === "" ? "" : `=${taint.value}`}:${taint.effect}, which is not tolerated`;
-  const ready = findCondition(node.status?.conditions, "Ready");
-  if (!isTrue(node.status?.conditions, "Ready")) return `is not Ready${ready ? ` (${ready.message})` : " yet"}`;
+  if (!isTrue(node.status?.conditions, "Ready")) return whyNotReady(node);
   const provider = node.status?.providers?.find((each) => each.name === spec.provider);
   if (provider?.usable !== true) return `provider ${spec.provider} is not usable${provider?.message ? ` (${provider.message})` : ""}`;
   return whyNoRoom(workspace, node, () => placedOn(name).filter((each) => each.metadata.uid !== workspace.metadata.uid));
+}
+
+function whyNotReady({ metadata, spec, status }: Node): string {
+  const ready = findCondition(status?.conditions, "Ready");
+  if (ready === undefined) return "has not been looked at yet";
+  const next = spec.ssh === undefined ? "" : `; 'vendetta node status ${metadata.name}' tells more`;
+  return `${ready.status === "Unknown" ? "does not answer" : "is not Ready"} (${ready.reason}: ${ready.message}${next})`;
 }
 
 function whyNoRoom(workspace: Workspace, node: Node, there: () => readonly Workspace[]): string | undefined {

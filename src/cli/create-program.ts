@@ -37,6 +37,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
     [["apply", "diff", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
     [["describe", "events", "logs", "exec", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
     [["workspace", "ws", "quickstart", "restart"], () => addSugar(program, run)],
+    [["node", "cluster"], () => addNodeCommands(program, run)],
     [["completion"], () => addCompletion(program, run, () => createProgram(world, signal, undefined))],
   ];
   const meant = groups.filter(([words]) => firstWord !== undefined && words.includes(firstWord));
@@ -98,6 +99,39 @@ function addSugar(program: Command, run: Run): void {
     .action((options) => run(async (session) => (await import("./commands/quickstart.ts")).quickstartUp(session, options)));
   quickstart.command("down").description("delete it and stop the server").option("--dir <directory>", "where its manifests are")
     .action((options) => run(async (session) => (await import("./commands/quickstart.ts")).quickstartDown(session, options)));
+}
+
+function addNodeCommands(program: Command, run: Run): void {
+  const node = program.command("node").description("machines that Workspaces run on: add, look at, drain and remove them");
+  const acceptHostKey = ["--accept-host-key <fingerprint>", "host key to accept without asking, as ssh-keygen -l prints it: SHA256:…; may be given several times", collect] as const;
+  node.command("add <machine>").description("make a machine a Node: [user@]host[:port], or a Host of ~/.ssh/config; nothing is installed there but a key")
+    .option("--name <text>", "name of the Node (default: the machine's, as typed)")
+    .option("--identity <file>", "private key to get in with, before the agent's and those in ~/.ssh")
+    .option("--jump <machine>", "machine to go through: [user@]host[:port] (default: ProxyJump of ~/.ssh/config)")
+    .option(...acceptHostKey)
+    .option("--password-stdin", "read the password for getting in from stdin")
+    .option("--timeout <duration>", "how long to wait until it is Ready", "30s")
+    .action((target: string, options) => run(async (session) => (await import("./commands/node-add.ts")).nodeAdd(session, target, options)));
+  node.command("list").alias("ls").description("list Nodes").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE", "wide")
+    .action((options) => run(async (session) => (await import("./commands/get.ts")).get(session, ["nodes"], options)));
+  node.command("status <node>").description("how a Node is, what it has, and what is on it")
+    .action((name: string) => run(async (session) => (await import("./commands/node-status.ts")).nodeStatus(session, name)));
+  node.command("remove <node>").alias("rm").description("delete a Node that has no Workspaces, and take the cluster's key away from its machine").option("--keep-key", "leave the key there").option("--timeout <duration>", "how long to wait", "60s")
+    .action((name: string, options) => run(async (session) => (await import("./commands/node-remove.ts")).nodeRemove(session, name, options)));
+  node.command("forget <node>").description("let go of a Node whose machine is gone, with its Workspaces, and say what may be left there").option("-y, --yes", "do not ask")
+    .action((name: string, options) => run(async (session) => (await import("./commands/node-forget.ts")).nodeForget(session, name, options)));
+  node.command("trust <node>").description("pin the host key that a Node's machine shows now, after it has changed").option(...acceptHostKey)
+    .action((name: string, options) => run(async (session) => (await import("./commands/node-trust.ts")).nodeTrust(session, name, options)));
+  for (const verb of ["cordon", "uncordon"] as const) {
+    node.command(`${verb} <node...>`).description(verb === "cordon" ? "place no new Workspaces on Nodes; what runs stays" : "place new Workspaces on Nodes again")
+      .action((names: string[]) => run(async (session) => (await import("./commands/node-drain.ts")).nodeCordon(session, verb, names)));
+  }
+  node.command("drain <node>").description("cordon a Node, then stop its Workspaces gracefully").option("--timeout <duration>", "how long to wait", "5m")
+    .action((name: string, options) => run(async (session) => (await import("./commands/node-drain.ts")).nodeDrain(session, name, options)));
+
+  const cluster = program.command("cluster").description("Nodes, Workspaces and Services all together");
+  cluster.command("status").description("problems first, then Nodes with what is used of them, Workspaces and Services").option("-o, --output <format>", "json").option("-w, --watch", "go on with each change").option("--check", "exit code 1 when something is not as wished")
+    .action((options) => run(async (session) => (await import("./commands/cluster-status.ts")).clusterStatus(session, options)));
 }
 
 function addServerCommands(program: Command, run: Run): void {

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { OpenAccess } from "../access/access.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Environment, HomePaths } from "../base/home.ts";
 import type { NetworkState } from "../base/server-record.ts";
@@ -31,6 +32,8 @@ export interface CliWorld {
   readonly clock: Clock;
   /** Loads the server only when called: no other command may pay for it. */
   readonly runServer: RunServer;
+  /** The user's way into machines. Loaded only when called, too. */
+  readonly openAccess: OpenAccess;
   /** Ends the command. Absent: SIGINT and SIGTERM of this process do. */
   readonly signal?: AbortSignal | undefined;
 }

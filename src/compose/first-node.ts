@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Environment } from "../base/home.ts";
 import type { Node } from "../api/node.ts";
 import type { ObjectInput } from "../api/meta.ts";
+import { nodeName } from "../api/node-name.ts";
 import type { Store } from "../store/store.ts";
 
 /** Registers this machine as a Node when no Node stands for it yet. DOCKER_HOST=unix://… names its engine's socket. */
@@ -13,10 +14,4 @@ export async function registerLocalNode(store: Pick<Store, "list" | "create">, e
   const node = { apiVersion: "vendetta.dev/v1alpha1", kind: "Node", metadata: { name: nodeName(hostname()) }, spec: { local: {}, providers: docker } };
   // Defaults are filled in by the store.
   await store.create("Node", node as unknown as ObjectInput<Node>);
-}
-
-/** A machine's name as Kubernetes allows names: lower case, letters, digits, '-' and '.'. */
-export function nodeName(machine: string): string {
-  const name = machine.toLowerCase().replace(/[^a-z0-9.-]+/g, "-").split(".").map((label) => label.replace(/^-+|-+$/g, "")).filter((label) => label !== "").join(".").slice(0, 253).replace(/[-.]+$/, "");
-  return name === "" ? "local" : name;
 }

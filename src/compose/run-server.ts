@@ -6,6 +6,7 @@ import { createBackgroundProber } from "../../controllers/service/background-pro
 import { createServiceReconciler, serviceIndexes } from "../../controllers/service/controller.ts";
 import { createSupervisors } from "../../controllers/service/exec-supervisor.ts";
 import { createWorkspaceReconciler, workspaceIndexes } from "../../controllers/workspace/controller.ts";
+import { clusterIdOf } from "../api/cluster-id.ts";
 import type { Environment, HomePaths } from "../base/home.ts";
 import { sleep, type Clock } from "../base/clock.ts";
 import { keyOf } from "../base/keys.ts";
@@ -76,7 +77,7 @@ async function openStore(dir: string, clock: Clock, log: Logger, signal: AbortSi
 }
 
 async function serve(paths: HomePaths, { signal, clock, env, version, onListening }: ServerOptions, store: FileStore, log: Logger): Promise<void> {
-  const cluster = await clusterId(store);
+  const cluster = clusterIdOf(await store.get("Namespace", { name: "default" }));
   await registerLocalNode(store, env);
 
   const registry = createRegistry(version, clock);
@@ -155,12 +156,6 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
     await forwards.close();
     await machines.close();
   }
-}
-
-/** Lives and dies with the store, and needs no file of its own. */
-async function clusterId(store: FileStore): Promise<string> {
-  const { metadata } = await store.get("Namespace", { name: "default" });
-  return metadata.uid.replaceAll("-", "").slice(0, 12);
 }
 
 function wakeByUid(controller: Controller, find: (uid: string) => readonly Parameters<typeof keyOf>[0][]): (uid: string) => void {

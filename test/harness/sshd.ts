@@ -47,6 +47,8 @@ export interface SshdOptions {
   readonly shell?: string;
   /** The account's home. Default: its own. */
   readonly home?: string;
+  /** Where the keys are that it lets in. Default: a file of the test's, with its key. */
+  readonly authorizedKeysFile?: string;
   /** The account's password. Default: none that anybody knows. */
   readonly password?: string;
 }
@@ -56,7 +58,7 @@ export function makeKey(file: string, passphrase = "", type = "ed25519"): void {
   execFileSync("ssh-keygen", ["-q", "-t", type, "-N", passphrase, "-C", "test", "-f", file]);
 }
 
-export async function startSshd({ options = [], sftp = true, shell, home, password }: SshdOptions = {}): Promise<TestSshd> {
+export async function startSshd({ options = [], sftp = true, shell, home, password, authorizedKeysFile }: SshdOptions = {}): Promise<TestSshd> {
   mkdirSync("/run/sshd", { recursive: true });
   const directory = mkdtempSync(join(tmpdir(), "vd-sshd-"));
   const file = (name: string) => join(directory, name);
@@ -74,7 +76,7 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
   let said = "";
 
   const start = async () => {
-    const given = [`Port=${port}`, "ListenAddress=127.0.0.1", `AuthorizedKeysFile=${file("authorized_keys")}`, "StrictModes=no", "UsePAM=no", "PermitRootLogin=yes", "PidFile=none", "MaxStartups=100:30:200", ...(sftp ? ["Subsystem=sftp internal-sftp"] : []), ...options];
+    const given = [`Port=${port}`, "ListenAddress=127.0.0.1", `AuthorizedKeysFile=${authorizedKeysFile ?? file("authorized_keys")}`, "StrictModes=no", "UsePAM=no", "PermitRootLogin=yes", "PidFile=none", "MaxStartups=100:30:200", ...(sftp ? ["Subsystem=sftp internal-sftp"] : []), ...options];
     const argv = [...inNamespace, daemon, "-D", "-e", "-f", "/dev/null", "-h", file("host"), ...given.flatMap((each) => ["-o", each])];
     child = spawn(argv[0]!, argv.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
     child.stderr!.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-100_000)));

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { Readable, Writable } from "node:stream";
+import type { MachineAccess } from "../../src/access/access.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { systemClock } from "../../src/base/system.ts";
 import { runCli } from "../../src/cli/program.ts";
@@ -20,6 +21,8 @@ export interface RunOptions {
   /** Columns of the terminal that stdout and stderr are; absent: they are pipes. */
   readonly columns?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** The way into machines. Absent: there is none. */
+  readonly access?: MachineAccess;
   /** Called with all of stdout whenever it has grown. */
   readonly onOutput?: (stdout: string) => void;
 }
@@ -37,7 +40,7 @@ export async function cliServer(options: Parameters<typeof testServer>[0] = {}):
   return { ...server, home, run: (args, options) => runIn(home, args, options) };
 }
 
-export async function runIn(home: string, args: string | readonly string[], { stdin = "", signal = new AbortController().signal, columns, env, onOutput }: RunOptions = {}): Promise<CliRun> {
+export async function runIn(home: string, args: string | readonly string[], { stdin = "", signal = new AbortController().signal, columns, env, onOutput, access }: RunOptions = {}): Promise<CliRun> {
   const said = { stdout: "", stderr: "" };
   const output = (name: "stdout" | "stderr") =>
     Object.assign(new Writable({
@@ -56,6 +59,7 @@ export async function runIn(home: string, args: string | readonly string[], { st
     clock: systemClock,
     signal,
     runServer: () => Promise.reject(new Error("no server is run here")),
+    openAccess: () => (access === undefined ? Promise.reject(new Error("no machine is reached here")) : Promise.resolve(access)),
   };
   const code = await runCli(typeof args === "string" ? args.split(" ") : args, world);
   return { code, ...said };

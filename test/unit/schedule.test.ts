@@ -6,16 +6,17 @@ import { planOrphans } from "../../controllers/orphan/plan.ts";
 import { schedule } from "../../controllers/workspace/schedule.ts";
 import { storedObject } from "../harness/objects.ts";
 
-const node = (name: string, spec: object = {}, more: { readonly ready?: "True" | "False"; readonly docker?: boolean; readonly labels?: Record<string, string> } = {}): Node =>
-  storedObject("Node", name, { local: {}, ...spec }, {
+const node = (name: string, spec: object = {}, more: { readonly ready?: "True" | "False" | "Unknown" | "none"; readonly docker?: boolean; readonly labels?: Record<string, string> } = {}): Node =>
+  storedObject("Node", name, "ssh" in spec ? spec : { local: {}, ...spec }, {
     metadata: more.labels ? { labels: more.labels } : {},
     status: {
-      conditions: [{ type: "Ready", status: more.ready ?? "True", reason: "Probed", message: "gone fishing", lastTransitionTime: "2026-01-01T00:00:00Z" }],
+      conditions: more.ready === "none" ? [] : [{ type: "Ready", status: more.ready ?? "True", reason: "Probed", message: "gone fishing", lastTransitionTime: "2026-01-01T00:00:00Z" }],
       providers: [{ name: "docker", usable: more.docker ?? true, ...(more.docker === false ? { reason: "NotRunning", message: "start it" } : {}) }],
       capacity: { cpu: "2", memory: "4096Mi" },
     },
   });
 const workspace = (spec: object = {}, name = "dev", nodeName?: string): Workspace => storedObject("Workspace", name, { provider: "docker", image: "busybox", ...spec }, nodeName === undefined ? {} : { status: { nodeName } });
+const ssh = { host: "10.0.0.5", user: "dev", hostKeys: [`ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from("ssh-ed25519"), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32)]).toString("base64")}`] };
 const refusal = (wish: Workspace, nodes: readonly Node[], placed: readonly Workspace[] = []) => {
   const answer = schedule(wish, nodes, (nodeName) => placed.filter((each) => each.status?.nodeName === nodeName));
   return answer.kind === "placed" ? `placed on ${answer.nodeName}` : answer.message;
@@ -27,9 +28,11 @@ describe("schedule", () => {
     assert.equal(refusal(workspace(), [node("b"), node("a")], [workspace({}, "x", "a")]), "placed on b");
   });
   const rows: readonly (readonly [string, Workspace, Node, RegExp])[] = [
-    ["a node that is not Ready", workspace(), node("a", {}, { ready: "False" }), /a: is not Ready \(gone fishing\)/],
+    ["a node that is not Ready", workspace(), node("a", {}, { ready: "False" }), /a: is not Ready \(Probed: gone fishing\)/],
+    ["a node that does not answer", workspace(), node("a", { ssh }, { ready: "Unknown" }), /a: does not answer \(Probed: gone fishing; 'vendetta node status a' tells more\)/],
+    ["a node that is new", workspace(), node("a", {}, { ready: "none" }), /a: has not been looked at yet/],
     ["a missing engine", workspace(), node("a", {}, { docker: false }), /a: provider docker is not usable \(start it\)/],
-    ["another name", workspace({ nodeName: "z" }), node("a"), /a: spec.nodeName asks for z/],
+    ["another name", workspace({ nodeName: "z" }), node("a"), /there is no Node "z", which spec.nodeName asks for/],
     ["labels that do not match", workspace({ nodeSelector: { disk: "ssd" } }), node("a", {}, { labels: { disk: "hdd" } }), /labels do not match/],
     ["a cordon", workspace(), node("a", { unschedulable: true }), /is cordoned/],
     ["a taint", workspace(), node("a", { taints: [{ key: "gpu", effect: "NoSchedule" }] }), /has the taint gpu:NoSchedule/],
@@ -43,6 +46,9 @@ describe("schedule", () => {
   it("goes to a cordoned node that is named, and to a tainted one that is tolerated", () => {
     assert.equal(refusal(workspace({ nodeName: "a" }), [node("a", { unschedulable: true })]), "placed on a");
     assert.equal(refusal(workspace({ tolerations: [{ key: "gpu", operator: "Exists" }] }), [node("a", { taints: [{ key: "gpu", effect: "NoSchedule" }] })]), "placed on a");
+  });
+  it("lists each node and what is in its way", () => {
+    assert.equal(refusal(workspace({ nodeName: "b" }), [node("a"), node("b", {}, { ready: "False" })]), "no Node fits: a: spec.nodeName asks for b; b: is not Ready (Probed: gone fishing)");
   });
   it("says so when there is no node at all", () => assert.match(refusal(workspace(), []), /there is no Node/));
 });

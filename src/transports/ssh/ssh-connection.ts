@@ -46,8 +46,9 @@ export async function connectSsh(options: SshOptions, signal: AbortSignal, onLat
     lost.abort(error);
     sessions.close(error);
     // After the farewell, if there was one, has gone; and whether or not the machine still takes it.
-    if (socket.writableEnded) clock.after(farewellMsMax, () => socket.destroy());
-    else socket.destroy();
+    if (!socket.writableEnded) return void socket.destroy();
+    const timer = clock.after(farewellMsMax, () => socket.destroy());
+    socket.once("close", () => timer[Symbol.dispose]());
   };
   const unreachable = (why: string, cause?: unknown) => new SshError("Unreachable", `lost the connection to ${where}: ${why}`, false, { cause });
   client.on("error", (error) => lose(unreachable(messageOf(error), error)));

@@ -124,7 +124,11 @@ export function createSshExec(options: SshOptions, link: SshLink, keepers: Sessi
     exec: (argv, execOptions) => link.use((connection) => start(connection, argv, execOptions), execOptions.signal),
     async end() {
       const all = [...running];
-      await Promise.race([sleep(clock, endMsMax), Promise.all(all.map(async ({ kill, ended }) => (await kill("SIGKILL"), await ended.catch(() => {}))))]);
+      const ended = Promise.all(all.map(async ({ kill, ended: each }) => (await kill("SIGKILL"), await each.catch(() => {}))));
+      const over = new AbortController();
+      // The machine ends what a connection leaves.
+      await Promise.race([sleep(clock, endMsMax, over.signal).catch(() => {}), ended]);
+      over.abort();
     },
   };
 }

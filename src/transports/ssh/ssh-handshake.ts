@@ -69,6 +69,7 @@ function logIn(options: SshOptions, socket: Duplex, signal: AbortSignal): Promis
   const where = nameOfMachine(options);
   const login = createLogin(user, credentials);
   const client = new ssh2.Client();
+  const outcome = () => ({ tried: login.tried(), offered: login.offered });
   let refusal: string | undefined;
 
   const verify = async (blob: Buffer): Promise<boolean> => {
@@ -97,11 +98,11 @@ function logIn(options: SshOptions, socket: Duplex, signal: AbortSignal): Promis
     client.on("error", (error: Error & { readonly level?: string }) => {
       if (refusal !== undefined) fail(new SshError("HostKeyRefused", `Refused to connect to ${where}: ${refusal}`, false));
       else if (error.level === "agent") login.note(messageOf(error));
-      else if (error.level === "client-authentication") fail(new SshError("AuthenticationFailed", `${where} did not let us in; tried: ${login.tried()}`, false, { cause: error }));
+      else if (error.level === "client-authentication") fail(new SshError("AuthenticationFailed", `${where} did not let us in; tried: ${login.tried()}`, false, { cause: error, login: outcome() }));
       else fail(new SshError(error.level === "client-socket" ? "Unreachable" : "HandshakeFailed", `cannot connect to ${where}: ${messageOf(error)}`, false, { cause: error }));
     });
     // sshd hangs up without a word after too many attempts, and when it has too many connections (MaxStartups).
-    client.on("close", () => fail(new SshError("HandshakeFailed", `${where} hung up during the handshake; tried: ${login.tried()}`, false)));
+    client.on("close", () => fail(new SshError("HandshakeFailed", `${where} hung up during the handshake; tried: ${login.tried()}`, false, { login: outcome() })));
     client.once("ready", () => {
       signal.removeEventListener("abort", onAbort);
       client.removeAllListeners();
@@ -116,7 +117,7 @@ function logIn(options: SshOptions, socket: Duplex, signal: AbortSignal): Promis
         // Its timers would not follow our clock.
         readyTimeout: 0,
         keepaliveInterval: 0,
-        algorithms: { serverHostKey: algorithmsFor(hostKeys) },
+        algorithms: { serverHostKey: algorithmsFor(hostKeys.length > 0 ? hostKeys : (options.likelyHostKeys ?? [])) },
         strictVendor: false,
       });
     } catch (error) {

@@ -29,6 +29,8 @@ export interface SshLogin {
   readonly handler: AuthHandlerMiddleware;
   /** In words, for the error: "key ~/.ssh/id_ed25519 (refused), password (the server does not offer it)". */
   tried(): string;
+  /** What the machine last said it would go on with. */
+  readonly offered: readonly string[];
   /** The agent's own trouble, which ssh2 tells as an event. */
   note(message: string): void;
 }
@@ -38,8 +40,10 @@ export function createLogin(user: string, credentials: SshCredentials): SshLogin
   const said: string[] = [];
   const attempts = attemptsOf(user, credentials, (name, why) => said.push(`${name} (${why})`));
   let current: string | undefined;
+  let offered: readonly string[] = [];
 
   const advance = async (methodsLeft: readonly string[] | null): Promise<AnyAuthMethod | undefined> => {
+    offered = methodsLeft ?? offered;
     if (current !== undefined && current !== "") said.push(`${current} (refused)`);
     current = undefined;
     for (let next = attempts.shift(); next !== undefined; next = attempts.shift()) {
@@ -66,6 +70,9 @@ export function createLogin(user: string, credentials: SshCredentials): SshLogin
       void advance(methodsLeft).then((method) => next((method ?? false) as AnyAuthMethod));
     },
     tried: () => (said.length === 0 ? "nothing: there is no agent, no key and no password" : said.join(", ")),
+    get offered() {
+      return offered;
+    },
     note: (message) => {
       if (current !== undefined) said.push(`${current} (${message})`);
       current = undefined;

@@ -24,6 +24,8 @@ export interface SshOptions {
   readonly hostKeys: readonly string[];
   /** Asked about a key when none is pinned, to learn it. A key that differs from the pinned ones is refused unasked. */
   readonly onHostKey?: ((key: HostKey) => boolean | Promise<boolean>) | undefined;
+  /** Public key lines whose types are asked for first while none is pinned: a machine has several keys, and shows one. */
+  readonly likelyHostKeys?: readonly string[] | undefined;
   readonly credentials: SshCredentials;
   /** The machine to go through (ProxyJump): its transport carries our connection, encrypted end to end. It stays the caller's. */
   readonly through?: Pick<Transport, "dial" | "name"> | undefined;

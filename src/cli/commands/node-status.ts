@@ -1,0 +1,57 @@
+import { findCondition } from "../../api/conditions.ts";
+import { humanDuration } from "../../api/human-duration.ts";
+import type { Node } from "../../api/node.ts";
+import { nodeLine } from "../cluster-view.ts";
+import { hostKeyFingerprint } from "../host-key-fingerprint.ts";
+import { nodeHint } from "../node-hint.ts";
+import { addressOf, placedOn, shortName } from "../node-reach.ts";
+import type { Session } from "../session.ts";
+import { printable, stateStyle } from "../style.ts";
+import { cellText, tableLines } from "../table-text.ts";
+
+/** One Node: how it is, how it is reached, what it has, and what is on it. */
+export async function nodeStatus(session: Session, name: string): Promise<void> {
+  const { clock, stdout } = session.world;
+  const store = await session.connect();
+  const node = await store.get("Node", { name });
+  const placed = await placedOn(store, name);
+  const { status } = node;
+  const style = session.outStyle;
+  const since = (time: string) => humanDuration(clock.now() - Date.parse(time));
+  const line = (label: string, text: string) => session.print(`${`${label}:`.padEnd(14)}${text}`);
+  const table = (title: string, header: readonly string[], rows: readonly (readonly string[])[]) => {
+    if (rows.length === 0) return session.print(`\n${title}: none`);
+    session.print(`\n${title}:`);
+    for (const each of tableLines({ header, rows: rows.map((row) => row.map(cellText)) }, { style, header: true, columns: stdout.isTTY === true ? stdout.columns : undefined })) session.print(each);
+  };
+
+  line("Name", name);
+  line("Address", addressOf(node));
+  const ready = findCondition(status?.conditions, "Ready");
+  line("Ready", ready === undefined ? "not looked at yet" : `${stateStyle(style, ready.status)(ready.status)} for ${since(ready.lastTransitionTime)} (${ready.reason}: ${printable(ready.message)})`);
+  const hint = nodeHint(node);
+  if (hint !== undefined) line("Next step", hint);
+  for (const [label, text] of connectionLines(node, since)) line(label, text);
+  line("Scheduling", `${node.spec.unschedulable ? "cordoned: no new Workspace comes here" : "new Workspaces may come here"}${node.spec.taints.length === 0 ? "" : `; taints ${node.spec.taints.map((each) => `${each.key}${each.value === "" ? "" : `=${each.value}`}:${each.effect}`).join(", ")}`}`);
+  const info = status?.nodeInfo;
+  if (info !== undefined) line("System", printable([info.operatingSystem, info.kernelVersion, info.architecture, info.hostname].filter((each) => each !== undefined && each !== "").join(", ")));
+
+  const { cpu, memory, diskFree } = nodeLine(node, placed);
+  table("Capacity", ["RESOURCE", "CAPACITY", "REQUESTED"], [["cpu", cpu.capacity ?? "", cpu.requested], ["memory", memory.capacity ?? "", memory.requested], ["disk", diskFree === null ? "" : `${diskFree} free`, "-"]]);
+  table("Providers", ["NAME", "USABLE", "VERSION", "MESSAGE"], (status?.providers ?? []).map((each) => [each.name, each.usable ? "yes" : "no", each.version ?? "", each.message ?? ""]));
+  table("Workspaces", ["NAME", "STATUS", "PROVIDER", "INSTANCE"], placed.map((each) => [shortName(each), each.status?.phase ?? "Pending", each.spec.provider, each.status?.instanceId ?? ""]));
+  table("Orphans", ["INSTANCE", "PROVIDER", "WORKSPACE", "SEEN FOR"], (status?.orphans ?? []).map((each) => [each.instanceId, each.provider, each.workspace, since(each.firstSeenTime)]));
+}
+
+function connectionLines({ spec, status }: Node, since: (time: string) => string): readonly (readonly [label: string, text: string])[] {
+  const lines: (readonly [string, string])[] = [];
+  if (spec.ssh !== undefined) {
+    const { latencyMs, connectedSince, reconnects, lastError } = status?.ssh ?? {};
+    lines.push(["Connection", [latencyMs === undefined ? undefined : `answers in ${latencyMs} ms`, connectedSince === undefined ? "not connected" : `connected for ${since(connectedSince)}`, (reconnects ?? 0) > 0 ? `made anew ${reconnects} times` : undefined].filter((each) => each !== undefined).join(", ")]);
+    if (lastError !== undefined) lines.push(["Last error", printable(lastError)]);
+    lines.push(["Host keys", spec.ssh.hostKeys.map(hostKeyFingerprint).join(", ")]);
+  }
+  if (status?.clockSkewSeconds !== undefined && status.clockSkewSeconds !== 0) lines.push(["Clock", `${Math.abs(status.clockSkewSeconds)} s ${status.clockSkewSeconds < 0 ? "behind" : "ahead of"} the server's`]);
+  if (status?.lastHeartbeatTime !== undefined) lines.push(["Heartbeat", `${since(status.lastHeartbeatTime)} ago`]);
+  return lines;
+}

@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { AccessError, type EnrolWish, type MachineAccess, type Withdrawal } from "../../src/access/access.ts";
+import type { Node } from "../../src/api/node.ts";
+import type { SshReach } from "../../src/api/ssh-reach.ts";
+import { cliServer, type CliServer } from "./cli-harness.ts";
+import { workspace } from "./server-harness.ts";
+
+const line = (fill: number) => `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from("ssh-ed25519"), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, fill)]).toString("base64")}`;
+const reach = (host: string, more: object = {}): SshReach => ({ host, port: 22, user: "dev", hostKeys: [line(1)], ...more });
+
+/** Machines as the command line sees them; what is done to them is noted. */
+function fakeAccess(overrides: Partial<MachineAccess> = {}): { readonly access: MachineAccess; readonly done: string[] } {
+  const done: string[] = [];
+  const access: MachineAccess = {
+    resolve: (target, { jump } = {}) => Promise.resolve({ alias: target, host: target, port: 22, user: "dev", identityFiles: [], ...(jump === undefined ? {} : { jump: { alias: jump, host: jump, port: 22, user: "dev", identityFiles: [] } }) }),
+    enrol(machine, wish: EnrolWish) {
+      done.push(`enrol ${machine.host}${wish.known === undefined ? "" : " again"}`);
+      wish.onStep({ name: "login", state: "done", text: "in" });
+      const way = reach(machine.host, machine.jump === undefined ? {} : { jump: { host: machine.jump.host, port: 22, user: "dev", hostKeys: [line(2)] } });
+      return Promise.resolve({ way, changed: true, undo: () => Promise.resolve(void done.push("undo")), close: () => Promise.resolve(void done.push("close")) });
+    },
+    open(way) {
+      done.push(`open ${way.host}`);
+      return Promise.resolve({
+        withdraw: (jumpToo): Promise<readonly Withdrawal[]> => Promise.resolve(void done.push(`withdraw ${way.host}${jumpToo && way.jump !== undefined ? ` and ${way.jump.host}` : ""}`)).then(() => [{ where: `dev@${way.host}`, removed: true }]),
+        close: () => Promise.resolve(),
+      });
+    },
+    trust: (way) => Promise.resolve({ way: { ...way, hostKeys: [line(9)] }, changes: [{ where: "dev@box", before: ["old"], now: "new" }] }),
+    ...overrides,
+  };
+  return { access, done };
+}
+
+let cli: CliServer;
+beforeEach(async () => {
+  cli = await cliServer();
+});
+afterEach(() => cli.stop());
+
+const nodeOf = (name: string, spec: object) => cli.store.create("Node", { apiVersion: "vendetta.dev/v1alpha1", kind: "Node", metadata: { name }, spec } as unknown as Node);
+const say = async (name: string, status: "True" | "Unknown", reason = "Probed", message = "") => {
+  const node = await cli.store.get("Node", { name });
+  await cli.store.updateStatus("Node", { ...node, status: { observedGeneration: node.metadata.generation, conditions: [{ type: "Ready", status, reason, message, lastTransitionTime: "2026-01-01T00:00:00Z" }] } });
+};
+const place = async (name: string, nodeName: string, metadata: object = {}) => {
+  const made = await cli.store.create("Workspace", workspace(name, {}, metadata) as never);
+  return await cli.store.updateStatus("Workspace", { ...made, status: { nodeName, instanceId: `vendetta-${name}`, phase: "Running", observedGeneration: made.metadata.generation } });
+};
+const exists = async (kind: "Node" | "Workspace", name: string) => (await cli.store.list(kind)).items.some((each) => each.metadata.name === name);
+
+describe("node add", () => {
+  it("stores what the machine came to, named after what was typed", async () => {
+    const { access, done } = fakeAccess();
+    const { stdout, stderr, code } = await cli.run("node add box --jump gate --timeout 0", { access });
+    // No loop runs here: that it is not Ready is told, and the Node is there.
+    assert.deepEqual([code, stdout, done], [1, "node.vendetta.dev/box created\n", ["enrol box", "close"]]);
+    assert.match(stderr, /✓ login {11}in\n/);
+    assert.deepEqual((await cli.store.get("Node", { name: "box" })).spec.ssh, { ...reach("box"), jump: { host: "gate", port: 22, user: "dev", hostKeys: [line(2)] } });
+  });
+  it("takes the key away again when the Node cannot be stored", async () => {
+    const { access, done } = fakeAccess({ resolve: () => Promise.resolve({ alias: "-", host: "box", port: 22, user: "dev", identityFiles: [] }) });
+    const { code, stdout, stderr } = await cli.run(["node", "add", "box", "--name", "Not A Name"], { access });
+    assert.deepEqual([code, stdout, done], [1, "", ["enrol box", "undo", "close"]]);
+    assert.match(stderr, /metadata\.name/);
+  });
+  it("changes nothing the second time, and asks only whether the key still lets in", async () => {
+    const { metadata } = await nodeOf("mine", { ssh: reach("box") });
+    const { access, done } = fakeAccess();
+    assert.deepEqual(await cli.run("node add box", { access }), { code: 0, stdout: "node.vendetta.dev/mine unchanged\n", stderr: "" });
+    assert.deepEqual([done, (await cli.store.get("Node", { name: "mine" })).metadata.resourceVersion], [["open box"], metadata.resourceVersion]);
+    for (const [args, why] of [["--name other", /is Node "mine" already/], ["--jump gate", /not reached through dev@gate/]] as const) assert.match((await cli.run(`node add box ${args}`, { access })).stderr, why);
+  });
+  it("puts a missing key back, but stops at another host key", async () => {
+    await nodeOf("mine", { ssh: reach("box") });
+    const lost = fakeAccess({ open: () => Promise.reject(new AccessError("not let in", { failure: "LoginRefused" })) });
+    assert.equal((await cli.run("node add box", { access: lost.access })).stdout, "node.vendetta.dev/mine unchanged, its key was put back\n");
+    assert.deepEqual(lost.done, ["enrol box again", "close"]);
+    const changed = fakeAccess({ open: () => Promise.reject(new AccessError("another key", { failure: "HostKeyRefused" })) });
+    const { code, stderr } = await cli.run("node add box", { access: changed.access });
+    assert.deepEqual([code, changed.done], [1, []]);
+    assert.match(stderr, /another key.*'vendetta node trust mine'/);
+  });
+  it("gives no machine the name of another", async () => {
+    await nodeOf("box", { ssh: reach("elsewhere") });
+    const { access, done } = fakeAccess();
+    assert.match((await cli.run("node add box", { access })).stderr, /"box" already, and it is another machine \(dev@elsewhere\); give this one another name with --name/);
+    assert.deepEqual(done, []);
+  });
+});
+
+describe("node remove", () => {
+  it("refuses while Workspaces are there, and names them", async () => {
+    await nodeOf("box", { ssh: reach("box") });
+    await place("dev", "box");
+    const { access, done } = fakeAccess();
+    const { code, stderr } = await cli.run("node remove box", { access });
+    assert.deepEqual([code, done], [1, []]);
+    assert.match(stderr, /has a Workspace: dev; delete it first/);
+  });
+  it("deletes the Node and takes the key away, unless another needs it", async () => {
+    const jump = { host: "gate", port: 22, user: "dev", hostKeys: [line(2)] };
+    for (const name of ["one", "two"]) await nodeOf(name, { ssh: reach(name, { jump }) });
+    const { access, done } = fakeAccess();
+    assert.match((await cli.run("node remove one", { access })).stderr, /It stays on dev@gate: Node "two" needs it/);
+    assert.equal((await cli.run("node remove two", { access })).code, 0);
+    assert.deepEqual(done, ["open one", "withdraw one", "open two", "withdraw two and gate"]);
+    await nodeOf("gate", { ssh: reach("gate") });
+    await nodeOf("far", { ssh: reach("far", { jump }) });
+    assert.match((await cli.run("node remove gate", { access })).stderr, /stays on dev@gate: Node "far" needs it/);
+    assert.deepEqual(await cli.run("node remove far --keep-key", { access }), { code: 0, stdout: 'node.vendetta.dev "far" deleted\n', stderr: "" });
+    assert.deepEqual(done.slice(4), ["open gate"]);
+  });
+  it("changes nothing when the machine cannot be reached, and says what can be done", async () => {
+    await nodeOf("box", { ssh: reach("box") });
+    const { access } = fakeAccess({ open: () => Promise.reject(new AccessError("no route", { failure: "Unreachable" })) });
+    const { code, stderr } = await cli.run("node remove box", { access });
+    assert.deepEqual([code, await exists("Node", "box")], [1, true]);
+    assert.match(stderr, /no route; nothing was changed.*--keep-key.*'vendetta node forget box'/);
+  });
+});
+
+describe("node forget", () => {
+  beforeEach(async () => {
+    await nodeOf("box", { ssh: reach("box") });
+    await cli.store.patch("Node", { name: "box" }, { type: "merge", patch: { metadata: { finalizers: ["vendetta.dev/node"] } } });
+    await place("dev", "box", { finalizers: ["vendetta.dev/workspace"] });
+    await place("theirs", "box", { finalizers: ["vendetta.dev/workspace", "example.com/backup"] });
+    await place("elsewhere", "vm");
+    await say("box", "Unknown", "Unreachable", "no answer for 120 s");
+  });
+  it("asks, or needs to be told, and lists what may be left behind", async () => {
+    const { code, stderr } = await cli.run("node forget box");
+    assert.deepEqual([code, await exists("Node", "box"), await exists("Workspace", "dev")], [1, true, true]);
+    for (const word of ["no answer for 120 s", "Workspace dev: instance vendetta-dev", "authorized_keys of dev@box", "--yes"]) assert.ok(stderr.includes(word), stderr);
+  });
+  it("lets go of the Node and its Workspaces, and of nobody else's finalizers", async () => {
+    assert.deepEqual(await cli.run("node forget box --yes").then(({ code, stdout }) => ({ code, stdout })), { code: 0, stdout: 'node.vendetta.dev "box" forgotten, with 2 Workspaces\n' });
+    assert.deepEqual([await exists("Node", "box"), await exists("Workspace", "dev"), await exists("Workspace", "elsewhere")], [false, false, true]);
+    assert.deepEqual((await cli.store.get("Workspace", { namespace: "default", name: "theirs" })).metadata.finalizers, ["example.com/backup"]);
+  });
+  it("refuses for a machine that answers, and for this one", async () => {
+    await say("box", "True");
+    assert.match((await cli.run("node forget box --yes")).stderr, /answers: remove it properly/);
+    await nodeOf("vm", { local: {} });
+    assert.match((await cli.run("node forget vm --yes")).stderr, /is this machine/);
+  });
+});
+
+describe("node trust, cordon and drain", () => {
+  it("pins what was accepted, and changes nothing else of the way", async () => {
+    const before = await nodeOf("box", { ssh: reach("box", { identityFile: "/key" }), unschedulable: true });
+    const { access } = fakeAccess();
+    assert.deepEqual(await cli.run("node trust box", { access }), { code: 0, stdout: "node.vendetta.dev/box trusted\n", stderr: "dev@box\n  old: old\n  new: new\n" });
+    assert.deepEqual((await cli.store.get("Node", { name: "box" })).spec, { ...before.spec, ssh: { ...before.spec.ssh, hostKeys: [line(9)] } });
+    await nodeOf("vm", { local: {} });
+    assert.match((await cli.run("node trust vm", { access })).stderr, /is this machine/);
+  });
+  it("overrules nobody who changed the way meanwhile", async () => {
+    await nodeOf("box", { ssh: reach("box") });
+    const { access } = fakeAccess({
+      async trust(way) {
+        await cli.store.patch("Node", { name: "box" }, { type: "merge", patch: { spec: { ssh: { hostKeys: [line(5)] } } } });
+        return { way: { ...way, hostKeys: [line(9)] }, changes: [{ where: "dev@box", before: ["old"], now: "new" }] };
+      },
+    });
+    assert.match((await cli.run("node trust box", { access })).stderr, /changed by somebody else meanwhile/);
+    assert.deepEqual((await cli.store.get("Node", { name: "box" })).spec.ssh?.hostKeys, [line(5)]);
+  });
+  it("cordons and uncordons, and says when there is nothing to do", async () => {
+    await nodeOf("a", { local: {} });
+    await nodeOf("b", { ssh: reach("b"), unschedulable: true });
+    assert.equal((await cli.run("node cordon a b")).stdout, "node.vendetta.dev/a cordoned\nnode.vendetta.dev/b already cordoned\n");
+    assert.equal((await cli.run("node uncordon a")).stdout, "node.vendetta.dev/a uncordoned\n");
+    assert.equal((await cli.store.get("Node", { name: "a" })).spec.unschedulable, false);
+  });
+  it("drains: what runs there is to stop, what is stopped is left, and what does not stop in time is told", async () => {
+    await nodeOf("box", { local: {} });
+    await place("dev", "box");
+    await place("off", "box");
+    await cli.store.patch("Workspace", { namespace: "default", name: "off" }, { type: "merge", patch: { spec: { state: "Stopped" } } });
+    await place("elsewhere", "vm");
+    const { code, stdout, stderr } = await cli.run("node drain box --timeout 0");
+    assert.deepEqual([code, stdout], [1, "node.vendetta.dev/box cordoned\n"]);
+    assert.match(stderr, /1 of 1 not ready/);
+    const states = Object.fromEntries((await cli.store.list("Workspace")).items.map((each) => [each.metadata.name, each.spec.state]));
+    assert.deepEqual(states, { dev: "Stopped", elsewhere: "Running", off: "Stopped" });
+  });
+});
+
+describe("cluster status", () => {
+  it("ends with 1 for --check when something is wrong, and prints JSON", async () => {
+    assert.deepEqual(await cli.run("cluster status --check"), { code: 0, stdout: "All is as wished.\n", stderr: "" });
+    await nodeOf("box", { ssh: reach("box") });
+    await say("box", "Unknown", "Unreachable", "gone");
+    const { code, stdout } = await cli.run("cluster status --check -o json");
+    const view = JSON.parse(stdout);
+    assert.deepEqual([code, view.healthy, view.problems], [1, false, [{ kind: "Node", namespace: null, name: "box", state: "Unreachable", message: "gone" }]]);
+    assert.match((await cli.run("cluster status -o yaml")).stderr, /it is json, or left out/);
+  });
+  it("goes on with each change for --watch", async () => {
+    const over = new AbortController();
+    let changed = false;
+    const run = cli.run("cluster status --watch -o json", {
+      signal: over.signal,
+      onOutput(stdout) {
+        const views = stdout.trim().split("\n");
+        if (!changed) {
+          changed = true;
+          void nodeOf("box", { ssh: reach("box") });
+        }
+        if (views.length === 2) over.abort(new Error("seen"));
+      },
+    });
+    const views = (await run).stdout.trim().split("\n").map((text) => JSON.parse(text));
+    assert.deepEqual(views.map((view) => view.nodes.length), [0, 1]);
+  });
+});
