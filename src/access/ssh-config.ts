@@ -41,7 +41,8 @@ export async function usualKeys(home: string): Promise<readonly string[]> {
 }
 
 /**
- * What a target means, after ssh_config(5): HostName, User, Port, IdentityFile, IdentityAgent, ProxyJump. `Match exec` matches nothing.
+ * What a target means, after ssh_config(5): HostName, User, Port, IdentityFile, IdentityAgent, ProxyJump. `Match exec`
+ * matches nothing, and names are not made canonical.
  * @throws AccessError
  */
 export function resolveMachine(target: string, config: string, user: SshUser, usual: readonly string[], { jump, identity }: ResolveOptions = {}): SshMachine {
@@ -82,11 +83,14 @@ function jumpMachine(text: string, target: string, config: string, user: SshUser
   return machine;
 }
 
+/** The library would run nslookup for it, and wait as long as that takes. */
+const canonicalization = /^[ \t]*canonicalizehostname[ \t=].*$/gim;
+
 /** Values of the configuration for a host, names in any case. */
 function settingsOf(config: string, host: string, user: string | undefined) {
   let computed: Readonly<Record<string, string | string[]>>;
   try {
-    computed = sshConfig.parse(config).compute({ Host: host, ...(user === undefined ? {} : { User: user }) }, { ignoreCase: true });
+    computed = sshConfig.parse(config.replace(canonicalization, "")).compute({ Host: host, ...(user === undefined ? {} : { User: user }) }, { ignoreCase: true, matchExec: false });
   } catch (error) {
     throw new AccessError(`Cannot read ~/.ssh/config: ${messageOf(error)}; correct it ('ssh -G ${host}' tells more)`, { cause: error });
   }

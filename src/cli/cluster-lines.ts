@@ -10,9 +10,9 @@ export interface ClusterLayout {
 }
 
 /** Rows that a section keeps, however low the terminal is. */
-const sectionRowsMin = 3;
-/** Lines of headings and between sections. */
-const frameLines = 14;
+const sectionRowsMin = 2;
+/** Of each section: the line before it, its title, its header, and how many more there are. One is the prompt's. */
+const frameLines = 4 * 4 + 1;
 
 /** A terminal with fewer columns has no room for addresses. */
 const addressColumnsMin = 100;
@@ -30,24 +30,37 @@ const allNodeColumns: readonly (readonly [header: string, cell: (node: NodeLine)
 
 /** The view as text: what is wrong first, and nothing wider than the terminal. Pure. */
 export function clusterLines(view: ClusterView, { style, columns, rows }: ClusterLayout): readonly string[] {
-  const room = rows === undefined ? Number.POSITIVE_INFINITY : Math.max(sectionRowsMin * 3, rows - frameLines - view.nodes.length);
-  const share = Math.max(sectionRowsMin, Math.floor(room / 3));
+  const [problemRows, nodeRows, workspaceRows, serviceRows] = shares([view.problems, view.nodes, view.workspaces, view.services].map((each) => each.length), rows === undefined ? undefined : rows - frameLines);
   const spaced = new Set([...view.workspaces, ...view.services].map((each) => each.namespace)).size > 1;
   const named = (each: { readonly namespace: string | null; readonly name: string }) => (spaced && each.namespace !== null ? `${each.namespace}/${each.name}` : each.name);
   // Where a machine is, 'node list' tells, too.
   const nodeColumns = columns !== undefined && columns < addressColumnsMin ? allNodeColumns.filter(([header]) => header !== "ADDRESS") : allNodeColumns;
-  const section = (title: string, header: readonly string[], all: readonly (readonly string[])[], max: number) => {
+  const section = (title: string, header: readonly string[], all: readonly (readonly string[])[], max = 0) => {
     if (all.length === 0) return [];
     const shown = all.slice(0, max);
     return ["", style.bold(title), ...tableLines({ header, rows: shown.map((row) => row.map(cellText)) }, { style, header: true, columns }), ...(shown.length < all.length ? [style.dim(`… and ${all.length - shown.length} more`)] : [])];
   };
   const problems = view.problems.map((each) => [`${each.kind.toLowerCase()}/${named(each)}`, each.state, each.message]);
   return [
-    ...(problems.length === 0 ? [style.good("All is as wished.")] : section(problems.length === 1 ? "1 problem" : `${problems.length} problems`, ["OBJECT", "STATUS", "MESSAGE"], problems, share).slice(1)),
-    ...section(`Nodes (${view.nodes.filter((each) => each.ready === "True").length} of ${view.nodes.length} Ready)`, nodeColumns.map(([header]) => header), view.nodes.map((each) => nodeColumns.map(([, cell]) => cell(each))), Number.POSITIVE_INFINITY),
-    ...section(`Workspaces (${view.workspaces.filter((each) => each.ready).length} of ${view.workspaces.length} Ready)`, ["NAME", "STATUS", "PROVIDER", "NODE", "SERVICES READY", "RESTARTS"], view.workspaces.map((each) => [named(each), each.phase, each.provider, each.node ?? "", `${each.servicesReady} of ${each.services}`, String(each.restarts)]), share),
-    ...section(`Services (${view.services.filter((each) => each.ready).length} of ${view.services.length} Ready)`, ["NAME", "STATUS", "WORKSPACE", "RESTARTS", "URL"], view.services.map((each) => [named(each), each.phase, each.workspace, String(each.restarts), each.url ?? ""]), share),
+    ...(problems.length === 0 ? [style.good("All is as wished.")] : section(problems.length === 1 ? "1 problem" : `${problems.length} problems`, ["OBJECT", "STATUS", "MESSAGE"], problems, problemRows).slice(1)),
+    ...section(`Nodes (${view.nodes.filter((each) => each.ready === "True").length} of ${view.nodes.length} Ready)`, nodeColumns.map(([header]) => header), view.nodes.map((each) => nodeColumns.map(([, cell]) => cell(each))), nodeRows),
+    ...section(`Workspaces (${view.workspaces.filter((each) => each.ready).length} of ${view.workspaces.length} Ready)`, ["NAME", "STATUS", "PROVIDER", "NODE", "SERVICES READY", "RESTARTS"], view.workspaces.map((each) => [named(each), each.phase, each.provider, each.node ?? "", `${each.servicesReady} of ${each.services}`, String(each.restarts)]), workspaceRows),
+    ...section(`Services (${view.services.filter((each) => each.ready).length} of ${view.services.length} Ready)`, ["NAME", "STATUS", "WORKSPACE", "RESTARTS", "URL"], view.services.map((each) => [named(each), each.phase, each.workspace, String(each.restarts), each.url ?? ""]), serviceRows),
   ];
+}
+
+/** Rows for each section: those that need little leave the rest to the others. */
+export function shares(needs: readonly number[], room: number | undefined): readonly number[] {
+  if (room === undefined) return needs;
+  let left = room;
+  const given = needs.map(() => 0);
+  const bySize = needs.map((need, i) => ({ need, i })).sort((a, b) => a.need - b.need);
+  for (const [done, { need, i }] of bySize.entries()) {
+    const share = Math.min(need, Math.max(sectionRowsMin, Math.floor(left / (needs.length - done))));
+    given[i] = share;
+    left -= share;
+  }
+  return given;
 }
 
 /** "0.5 of 8". */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -111,6 +111,10 @@ describe("node add and what follows it", { timeout: 300_000, skip: sshdUnavailab
   it("by a key in the agent alone, to a host that known_hosts knows", async () => {
     const two = await box("two", { options: ["PasswordAuthentication=no", "KbdInteractiveAuthentication=no"] });
     letIn(two, join(directory, "mine.pub"));
+    // As people have it whose files are kept elsewhere.
+    const kept = join(directory, "kept-keys");
+    renameSync(two.keysFile, kept);
+    symlinkSync(kept, two.keysFile);
     failed(await add(two.target, ["--accept-host-key", two.fingerprint]), 'step "login"', "ssh-copy-id");
     const socket = join(directory, "agent.sock");
     agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
@@ -124,6 +128,8 @@ describe("node add and what follows it", { timeout: 300_000, skip: sshdUnavailab
     execFileSync("ssh-keygen", ["-H", "-f", knownHosts], { stdio: "ignore" });
     writeFileSync(join(cli.home, ".ssh", "config"), `Host two\n  HostName 127.0.0.1\n  Port ${two.sshd.port}\n  User ${two.sshd.user}\n`);
     succeeded(await add("two", [], { env: { SSH_AUTH_SOCK: socket } }), "node.vendetta.dev/two created\n");
+    assert.ok(lstatSync(two.keysFile).isSymbolicLink());
+    assert.match(readFileSync(kept, "utf8"), /vendetta-[0-9a-f]{12}\n$/);
   });
   it("through a jump host: both get the key, and both lose it", async () => {
     const jump = await box("jump", { options: ["LogLevel=DEBUG1"] });

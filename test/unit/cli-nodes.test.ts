@@ -99,6 +99,12 @@ describe("node remove", () => {
     assert.deepEqual([code, done], [1, []]);
     assert.match(stderr, /has a Workspace: dev; delete it first/);
   });
+  it("refuses while instances are there that nobody would clean up any more", async () => {
+    const node = await nodeOf("box", { ssh: reach("box") });
+    await cli.store.updateStatus("Node", { ...node, status: { orphans: [{ provider: "docker", instanceId: "vendetta-x", workspace: "default/gone", firstSeenTime: "2026-01-01T00:00:00Z" }] } });
+    assert.match((await cli.run("node remove box", { access: fakeAccess().access })).stderr, /an instance that no Workspace owns: vendetta-x; it is removed half a minute/);
+    assert.equal(await exists("Node", "box"), true);
+  });
   it("deletes the Node and takes the key away, unless another needs it", async () => {
     const jump = { host: "gate", port: 22, user: "dev", hostKeys: [line(2)] };
     for (const name of ["one", "two"]) await nodeOf(name, { ssh: reach(name, { jump }) });

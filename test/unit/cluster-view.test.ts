@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { clusterLines } from "../../src/cli/cluster-lines.ts";
+import { clusterLines, shares } from "../../src/cli/cluster-lines.ts";
 import { clusterView, type ClusterState } from "../../src/cli/cluster-view.ts";
 import { createStyle } from "../../src/cli/style.ts";
 import { storedObject } from "../harness/objects.ts";
@@ -49,6 +49,16 @@ describe("clusterView", () => {
   });
 });
 
+describe("shares", () => {
+  const rows: readonly (readonly [needs: readonly number[], room: number | undefined, given: readonly number[]])[] = [
+    [[5, 90], undefined, [5, 90]],
+    [[1, 3, 100, 100], 24, [1, 3, 10, 10]],
+    [[100, 1, 0, 2], 24, [21, 1, 0, 2]],
+    [[100, 100, 100, 100], 1, [2, 2, 2, 2]],
+  ];
+  for (const [needs, room, given] of rows) it(`of ${room} rows, ${needs.join(", ")} get ${given.join(", ")}`, () => assert.deepEqual(shares(needs, room), given));
+});
+
 describe("clusterLines", () => {
   const plain = { style: createStyle(false) };
   it("is a table of each, problems first", () => {
@@ -87,7 +97,11 @@ describe("clusterLines", () => {
     const lines = clusterLines(clusterView(many), { ...plain, columns: 80, rows: 40 });
     assert.ok(lines.length <= 40, `${lines.length} lines`);
     assert.deepEqual(lines.filter((line) => line.length > 80), []);
-    assert.ok(lines.some((line) => /^… and 19\d more$/.test(line)));
+    assert.ok(lines.some((line) => /^… and \d+ more$/.test(line)));
+    for (const rows of [25, 40, 60]) {
+      const crowded = { nodes: Array.from({ length: 50 }, () => nodes[0]!), workspaces: Array.from({ length: 90 }, () => many.workspaces[1]!), services: many.services };
+      assert.ok(clusterLines(clusterView(crowded), { ...plain, columns: 80, rows }).length < rows);
+    }
   });
   it("lets no text from outside move the cursor", () => {
     const lines = clusterLines(clusterView({ ...state, services: [service("api", "dev", { phase: "Failed", conditions: condition("False", "X", "a\u001b[2Jb\nc") })] }), plain);

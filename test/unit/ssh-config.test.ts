@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -64,6 +64,21 @@ Host *
     assert.equal(resolve("through", config, { jump: "other" }).jump?.host, "other");
     assert.equal(resolve("direct", config).jump, undefined);
     assert.equal(resolve("direct", config).agentSocket, undefined);
+  });
+  it("runs nothing that a configuration names", () => {
+    const trap = mkdtempSync(join(tmpdir(), "vd-path-"));
+    const path = process.env["PATH"];
+    try {
+      writeFileSync(join(trap, "nslookup"), `#!/bin/sh\n: >${join(trap, "ran")}\n`, { mode: 0o755 });
+      process.env["PATH"] = `${trap}:${path}`;
+      const canonical = "Host *\n  CanonicalizeHostName yes\n  CanonicalDomains example.com example.org\n";
+      assert.equal(resolve("box", canonical).host, "box");
+      resolve("box", `Match exec "touch ${join(trap, "ran")}"\n  User never\n`);
+      assert.deepEqual(readdirSync(trap), ["nslookup"]);
+    } finally {
+      process.env["PATH"] = path;
+      rmSync(trap, { recursive: true });
+    }
   });
   it("says what it cannot do", () => {
     assert.throws(() => resolve("twice", config), refused(/twice is reached through through, and that through gate; only one/));

@@ -22,6 +22,8 @@ export async function nodeRemove(session: Session, name: string, options: NodeRe
   const store = await session.connect();
   const node = await store.get("Node", { name });
   await refuseInUse(store, name);
+  const orphans = node.status?.orphans ?? [];
+  if (orphans.length > 0) throw new CliError(`Node "${name}" has ${orphans.length === 1 ? "an instance" : `${orphans.length} instances`} that no Workspace owns: ${orphans.slice(0, namedMax).map((each) => each.instanceId).join(", ")}; ${orphans.length === 1 ? "it is" : "they are"} removed half a minute after ${orphans.length === 1 ? "it was" : "they were"} found ('vendetta get orphans'), and nobody could do so afterwards: try again then`);
   const reach = node.spec.ssh;
   const way = reach === undefined || options.keepKey === true ? undefined : await reached(session, store, name, reach);
   try {
