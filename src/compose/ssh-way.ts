@@ -37,6 +37,11 @@ const reconnectMsMax = 8_000;
 /** For the answer whether the machine still answers, after something else had failed. */
 const answerMsMax = 5_000;
 
+/** An answer that takes longer comes after a silence. */
+const silenceMsMin = 1_000;
+/** What timed out in a silence may say so only after its end. */
+const silenceNotedMs = 30_000;
+
 /** Nothing is connected before the first use. */
 export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, clock, random }: SshWayParts): SshWay {
   const { jump, identityFile, ...target } = ssh;
@@ -47,6 +52,7 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
   const transport = createSshTransport({ ...target, credentials, through: gate, clock, random, reconnectMsMax });
   const watched = watchWay({ transport, gate, nodeName, onChange, clock });
   let home: Promise<string> | undefined;
+  let silentMs = -Infinity;
 
   return {
     transport,
@@ -65,6 +71,13 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
             return false; // Why not is in the state already.
           }
         };
+      },
+      async isSilent(signal) {
+        const begunMs = clock.monotonic();
+        const answered = await transport.ping(answerMsMax, signal).then(() => true, () => false);
+        const nowMs = clock.monotonic();
+        if (!answered || nowMs - begunMs > silenceMsMin) silentMs = nowMs;
+        return nowMs - silentMs < silenceNotedMs;
       },
       isNodePortFree,
     },
