@@ -35,6 +35,8 @@ export interface RemoteWay {
    * the while and the machine answers now: only then was it the thing itself that failed (INV-5).
    */
   watch(): (signal: AbortSignal) => Promise<boolean>;
+  /** Asks whether the machine answers: true when it does not at once, or did not a moment ago. Takes no session of its sshd. */
+  isSilent(signal: AbortSignal): Promise<boolean>;
   /** Whether a node port can be bound on the server's machine now. */
   isNodePortFree(port: number): Promise<boolean>;
 }

@@ -15,6 +15,7 @@ import { fingerprint } from "../fingerprint.ts";
 import type { Machine, Machines } from "../machines.ts";
 import type { FoundOrphans } from "../orphan/found-orphans.ts";
 import { readMachineFacts } from "./facts.ts";
+import { describeFailure } from "./why-unknown.ts";
 import { planNode, type NodeObservation } from "./plan.ts";
 
 export const nodeFinalizer = "vendetta.dev/node";
@@ -77,7 +78,11 @@ async function observe(parts: NodeControllerParts, node: Node, machine: Machine,
   const [facts, ...probes] = await Promise.all([
     readMachineFacts(machine.transport, probeTimeoutMs, bound.signal).then(
       (answer) => ({ kind: "answered", facts: answer, skewSeconds: answer.clockSeconds - Math.floor(parts.clock.now() / 1000) }) as const,
-      (error: unknown) => ({ kind: "silent", ...troubleOf(machine, error) }) as const,
+      async (error: unknown) => {
+        const trouble = troubleOf(machine, error);
+        const isBusy = trouble.reason === "Silent" && machine.remote !== undefined && !(await machine.remote.isSilent(signal));
+        return isBusy ? ({ kind: "busy", message: describeFailure(error, machine) } as const) : ({ kind: "silent", ...trouble } as const);
+      },
     ),
     ...machine.providers.map(async (provider) => ({
       name: provider.name,

@@ -25,6 +25,8 @@ export interface NodeObservation {
   /** What the machine told of itself, or why it could not be asked. reason "Silent": there is no answer, and no sign that there is no way. */
   readonly machine:
     | { readonly kind: "answered"; readonly facts: MachineFacts; /** Seconds by which its clock is ahead of ours. */ readonly skewSeconds: number }
+    /** It answers, but could not be made to run the command that asks. */
+    | { readonly kind: "busy"; readonly message: string }
     | { readonly kind: "silent"; readonly reason: string; readonly message: string };
   /** The connection to it; undefined when it is this machine. */
   readonly remote: (WayState & { readonly address: string }) | undefined;
@@ -37,7 +39,27 @@ export interface NodeObservation {
 
 /** The status a Node should have. Pure. */
 export function planNode(node: Node, seen: NodeObservation): NodeStatus {
-  return seen.machine.kind === "silent" ? unanswered(node, seen, seen.machine) : answered(node, seen, seen.machine);
+  switch (seen.machine.kind) {
+    case "answered":
+      return answered(node, seen, seen.machine);
+    case "busy":
+      return busy(node, seen, seen.machine.message);
+    case "silent":
+      return unanswered(node, seen, seen.machine);
+  }
+}
+
+/** It is there, so what is known of it stands; and who wonders why nothing moves finds out. */
+function busy(node: Node, seen: NodeObservation, message: string): NodeStatus {
+  const old = node.status ?? {};
+  const observedGeneration = node.metadata.generation;
+  const due = isHeartbeatDue(old, seen.now);
+  const ready: ConditionInput = { type: "Ready", status: "False", reason: "Busy", message, observedGeneration };
+  return { ...old, ...connection(old, seen, due), observedGeneration, workspaces: seen.workspaces, conditions: conditions(node, seen, [ready]), ...(due ? { lastHeartbeatTime: timestamp(seen.now) } : {}) };
+}
+
+function isHeartbeatDue({ lastHeartbeatTime }: NodeStatus, now: number): boolean {
+  return lastHeartbeatTime === undefined || now - Date.parse(lastHeartbeatTime) >= heartbeatWriteMs;
 }
 
 function unanswered(node: Node, seen: NodeObservation, { reason, message }: Extract<NodeObservation["machine"], { kind: "silent" }>): NodeStatus {
@@ -59,7 +81,7 @@ function answered(node: Node, seen: NodeObservation, { facts, skewSeconds }: Ext
   const ready = usable.length > 0
     ? ({ type: "Ready", status: "True", reason: "Probed", message: `usable: ${usable.join(", ")}`, observedGeneration } as const)
     : ({ type: "Ready", status: "False", reason: "NoProvider", message: seen.providers.map(({ name, probe }) => `${name}: ${probe.usable ? "" : probe.message}`).join("; "), observedGeneration } as const);
-  const due = old.lastHeartbeatTime === undefined || seen.now - Date.parse(old.lastHeartbeatTime) >= heartbeatWriteMs;
+  const due = isHeartbeatDue(old, seen.now);
   const skew = steadySkew(old.clockSkewSeconds, skewSeconds);
   return {
     observedGeneration,

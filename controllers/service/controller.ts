@@ -17,7 +17,7 @@ import type { Store } from "../../src/store/store.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Instances } from "../instances.ts";
 import type { Machine, Machines } from "../machines.ts";
-import { isSilence, whyUnknown } from "../node/why-unknown.ts";
+import { describeFailure, isSilence, whyUnknown } from "../node/why-unknown.ts";
 import { runEnvironment } from "./environment.ts";
 import { eventsBetween } from "./events.ts";
 import { goingDown, planService, serviceFinalizer, settleMs, type ServiceObservation, type ServicePlan } from "./plan.ts";
@@ -143,14 +143,14 @@ async function locate(parts: ServiceControllerParts, service: Service, signal: A
     return { workspace, provider, instance, supervisor, machine, runs: { kind: "known", all: (await supervisor.runs(signal)).map((run) => inServerTime(run, node.status?.clockSkewSeconds ?? 0)) } };
   } catch (error) {
     if (signal.aborted) throw error;
-    if (isSilence(error, machine)) return { workspace, provider, runs: { kind: "silent" } };
+    if (await isSilence(error, machine, signal)) return { workspace, provider, runs: { kind: "silent" } };
     // What was remembered may be wrong now: the engine itself tells whether there is anything to be asked.
     parts.instances.forget(instanceId);
     const state = await inspect(parts, provider, instanceId, signal).then((found) => found?.state ?? "gone", (failure: unknown) => failure);
     if (signal.aborted) throw error;
-    if (state === "running" || state === "paused") return { workspace, provider, runs: unreachableSupervisor(error) };
+    if (state === "running" || state === "paused") return { workspace, provider, runs: unreachableSupervisor(error, machine) };
     if (typeof state === "string") return { workspace, provider, runs: { kind: "none" } };
-    return { workspace, provider, runs: isSilence(state, machine) ? { kind: "silent" } : unreachableSupervisor(state) };
+    return { workspace, provider, runs: (await isSilence(state, machine, signal)) ? { kind: "silent" } : unreachableSupervisor(state, machine) };
   }
 }
 
@@ -159,7 +159,7 @@ async function inspect(parts: ServiceControllerParts, provider: Provider, id: st
   return await parts.instances.inspect(provider, id, bound.signal);
 }
 
-const unreachableSupervisor = (error: unknown) => ({ kind: "unknown", reason: "SupervisorUnreachable", message: messageOf(error) }) as const;
+const unreachableSupervisor = (error: unknown, machine: Machine) => ({ kind: "unknown", reason: "SupervisorUnreachable", message: describeFailure(error, machine) }) as const;
 
 function observe(parts: ServiceControllerParts, service: Service, place: Place): ServiceObservation & { readonly spec: RunSpec } {
   const { workspace } = place;
@@ -169,11 +169,11 @@ function observe(parts: ServiceControllerParts, service: Service, place: Place):
     const found = parts.services.get({ namespace, name });
     if (found !== undefined && !isDeleting(found)) dependencies.set(name, found);
   }
-  const { hash, spec } = runSpec(parts, service);
+  const { hash, spec, withoutAddress } = runSpec(parts, service);
   assert(place.runs.kind !== "silent", "what a silent machine runs is not planned for");
   const runs = place.runs.kind === "known" ? { kind: "known" as const, latest: place.runs.all.find((run) => run.service === uid) } : place.runs;
   return {
-    workspace, runs, hash, spec, dependencies,
+    workspace, runs, hash, spec, dependencies, withoutAddress,
     health: health(parts, service, place, runs.kind === "known" ? runs.latest : undefined, spec),
     dependentsStopping: dependentsStopping(parts, service, place),
     now: parts.clock.now(),
@@ -181,12 +181,12 @@ function observe(parts: ServiceControllerParts, service: Service, place: Place):
 }
 
 /** What a start now would run. */
-function runSpec(parts: ServiceControllerParts, service: Service): { readonly hash: string; readonly spec: RunSpec } {
+function runSpec(parts: ServiceControllerParts, service: Service): { readonly hash: string; readonly spec: RunSpec; readonly withoutAddress: readonly string[] } {
   const { command, workingDir } = service.spec;
-  const { declared, all } = runEnvironment(service, parts);
+  const { declared, all, withoutAddress } = runEnvironment(service, parts);
   const asked = service.metadata.annotations?.[restartedAtAnnotation];
   const hash = fingerprint({ command, workingDir, env: declared, ...(asked === undefined ? {} : { asked }) });
-  return { hash, spec: { service: service.metadata.uid, hash, command, workingDir, env: all } };
+  return { hash, withoutAddress, spec: { service: service.metadata.uid, hash, command, workingDir, env: all } };
 }
 
 function health(parts: ServiceControllerParts, service: Service, place: Place, run: Run | undefined, spec: RunSpec): ServiceObservation["health"] {

@@ -70,6 +70,8 @@ export interface RunEnvironment {
   readonly declared: Readonly<Record<string, string>>;
   /** With those of every Service of the same workspace besides: what a start gets. */
   readonly all: Readonly<Record<string, string>>;
+  /** Declared dependencies with a port, placed as this one is, to which nothing leads from here. */
+  readonly withoutAddress: readonly string[];
 }
 
 export interface EnvironmentParts {
@@ -82,11 +84,15 @@ export interface EnvironmentParts {
 export function runEnvironment(service: Service, { nodes, services, workspaces }: EnvironmentParts): RunEnvironment {
   const { namespace, uid } = service.metadata;
   const workspaceOf = (name: string) => workspaces.get({ namespace, name });
+  const nodeOf = (name: string) => workspaceOf(name)?.status?.nodeName;
   const isRemote = (name: string) => nodes.get({ name })?.spec.ssh !== undefined;
   const from = workspaceOf(service.spec.workspace);
   const dependencies = service.spec.dependsOn.map(({ name }) => services.get({ namespace, name })).filter((each) => each !== undefined && !isDeleting(each)) as Service[];
   const neighbours = services.byIndex("workspace", `${namespace}/${service.spec.workspace}`).filter((other) => other.metadata.uid !== uid);
   const declared = from === undefined ? {} : discoveryEnvironment(from, dependencies, workspaceOf, isRemote);
   const all = from === undefined ? {} : { ...discoveryEnvironment(from, neighbours, workspaceOf, isRemote), ...declared };
-  return { declared: serviceEnvironment(service, declared), all: serviceEnvironment(service, all) };
+  const isPlaced = (peer: Service) => nodeOf(service.spec.workspace) !== undefined && nodeOf(peer.spec.workspace) !== undefined;
+  const hasAddress = ({ metadata: { name } }: Service) => `VENDETTA_SERVICE_${variableName(name)}_URL` in declared;
+  const withoutAddress = dependencies.filter((peer) => portsOf(peer.spec).length > 0 && isPlaced(peer) && !hasAddress(peer)).map(({ metadata }) => metadata.name);
+  return { declared: serviceEnvironment(service, declared), all: serviceEnvironment(service, all), withoutAddress };
 }

@@ -26,6 +26,8 @@ export interface ServiceObservation {
   readonly hash: string;
   /** The Services it depends on, as far as they exist. */
   readonly dependencies: ReadonlyMap<string, Service>;
+  /** Of these, those to whose ports nothing leads from where it runs. */
+  readonly withoutAddress: readonly string[];
   /** Services that depend on it and have a living process while they too are on their way down. */
   readonly dependentsStopping: readonly string[];
   /** Milliseconds since the epoch. */
@@ -290,7 +292,7 @@ function keep(service: Service, seen: ServiceObservation, outline: Outline): Ser
       service.spec.dependsOn.length === 0
         ? { type: "DependenciesReady", status: "True", reason: "NoDependencies", message: "depends on nothing", observedGeneration }
         : waiting.length === 0
-          ? { type: "DependenciesReady", status: "True", reason: "Met", message: "all are met", observedGeneration }
+          ? { type: "DependenciesReady", status: "True", reason: "Met", message: `all are met${unreachableNote(seen.withoutAddress)}`, observedGeneration }
           : { type: "DependenciesReady", status: "False", reason: "Waiting", message: waiting.map((each) => each.message).join("; ").slice(0, 1000), observedGeneration },
       { type: "Started", status: flag(outline.started), reason: outline.started ? "Running" : outline.phase, message: outline.started ? "its process runs" : outline.message, observedGeneration },
       { type: "Completed", status: flag(outline.completed), reason: outline.completed ? "Completed" : outline.phase, message: outline.completed ? outline.message : "has not ended with exit code 0", observedGeneration },
@@ -298,6 +300,11 @@ function keep(service: Service, seen: ServiceObservation, outline: Outline): Ser
     ],
     afterMs: outline.afterMs,
   };
+}
+
+/** A dependency that is Ready and cannot be reached is no fault of either, and somebody will look for it. */
+function unreachableNote(names: readonly string[]): string {
+  return names.length === 0 ? "" : `; from here nothing leads to ${names.join(", ")} (another Node, or another network on this one), so no variable tells where it is`;
 }
 
 function endpoints(service: Service, workspace: Workspace | undefined): Pick<ServiceStatus, "endpoints" | "url" | "nodeName"> {

@@ -17,7 +17,7 @@ import type { Store } from "../../src/store/store.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Instances } from "../instances.ts";
 import type { Machine, Machines } from "../machines.ts";
-import { isSilence, whyUnknown } from "../node/why-unknown.ts";
+import { describeFailure, isSilence, whyUnknown } from "../node/why-unknown.ts";
 import type { Supervisors } from "../service/supervisor.ts";
 import { createFailures, type Failures } from "./failures.ts";
 import type { Forwards } from "./forwards.ts";
@@ -206,9 +206,9 @@ class Pass {
       instance = await instances.inspect(provider, instanceId({ cluster, uid: this.#stored.metadata.uid }), bound.signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      if (isSilence(error, machine)) return "silent";
+      if (await isSilence(error, machine, signal)) return "silent";
       const reason = error instanceof ProviderError ? error.reason : "EngineUnreachable";
-      return { instance: { kind: "unknown", reason, message: messageOf(error) }, specHash, difference: "", running: { names: [], graceSeconds: 0 }, now: clock.now() };
+      return { instance: { kind: "unknown", reason, message: describeFailure(error, machine) }, specHash, difference: "", running: { names: [], graceSeconds: 0 }, now: clock.now() };
     }
     const down = isDeleting(this.#stored) || this.#stored.spec.state === "Stopped" || (instance !== undefined && instance.specHash !== specHash);
     const running = down && instance?.state === "running" ? await this.#runningServices(provider, instance, signal) : { names: [], graceSeconds: 0 };

@@ -7,6 +7,7 @@ import type { Random } from "../base/random.ts";
 import type { SshReach } from "../api/ssh-reach.ts";
 import type { SshFailure } from "../transports/ssh/ssh-error.ts";
 import { nameOfMachine } from "../transports/ssh/ssh-options.ts";
+import { spreadStreams } from "../transports/ssh/spread-streams.ts";
 import { createSshTransport, type SshTransport } from "../transports/ssh/ssh-transport.ts";
 import { TransportError, type Transport } from "../transports/transport.ts";
 
@@ -37,6 +38,11 @@ const reconnectMsMax = 8_000;
 /** For the answer whether the machine still answers, after something else had failed. */
 const answerMsMax = 5_000;
 
+/** An answer that takes longer comes after a silence. */
+const silenceMsMin = 1_000;
+/** What timed out in a silence may say so only after its end. */
+const silenceNotedMs = 30_000;
+
 /** Nothing is connected before the first use. */
 export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, clock, random }: SshWayParts): SshWay {
   const { jump, identityFile, ...target } = ssh;
@@ -44,12 +50,15 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
   const hint = identityFile === undefined ? "; 'vendetta node add' makes it" : "";
   const credentials = { identities: [{ name: keyFile, privateKey: () => readKey(keyFile, hint) }] };
   const gate = jump === undefined ? undefined : createSshTransport({ ...jump, credentials, clock, random, reconnectMsMax });
-  const transport = createSshTransport({ ...target, credentials, through: gate, clock, random, reconnectMsMax });
+  const another = () => createSshTransport({ ...target, credentials, through: gate, clock, random, reconnectMsMax });
+  const transport = another();
+  const spread = spreadStreams({ main: transport, another, clock });
   const watched = watchWay({ transport, gate, nodeName, onChange, clock });
   let home: Promise<string> | undefined;
+  let silentMs = -Infinity;
 
   return {
-    transport,
+    transport: spread,
     remote: {
       address: nameOfMachine(ssh),
       get state() {
@@ -66,6 +75,13 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
           }
         };
       },
+      async isSilent(signal) {
+        const begunMs = clock.monotonic();
+        const answered = await transport.ping(answerMsMax, signal).then(() => true, () => false);
+        const nowMs = clock.monotonic();
+        if (!answered || nowMs - begunMs > silenceMsMin) silentMs = nowMs;
+        return nowMs - silentMs < silenceNotedMs;
+      },
       isNodePortFree,
     },
     async homeThere() {
@@ -79,7 +95,7 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
     },
     async close() {
       watched.end();
-      await transport.close();
+      await spread.close();
       await gate?.close();
     },
   };

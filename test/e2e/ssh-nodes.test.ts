@@ -11,6 +11,7 @@ import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { dockerApi } from "../harness/docker-api.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { eventually } from "../harness/eventually.ts";
+import { createKubectl, kubectlUnavailable } from "../harness/kubectl.ts";
 import { freePort } from "../harness/ports.ts";
 import { sshNode } from "../harness/ssh-node.ts";
 import { sshdUnavailable, startSshd, type TestSshd } from "../harness/sshd.ts";
@@ -90,6 +91,28 @@ describe("Nodes over SSH", { timeout: 400_000, skip: why }, () => {
       assert.match(await text(now[2]!.url!), /web answers/);
     }, 60_000);
     await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=60s");
+  });
+
+  it("kubectl's exec, logs and port-forward work on it", { skip: kubectlUnavailable() ?? false }, async () => {
+    const kubectl = await createKubectl(cli);
+    try {
+      assert.equal(await kubectl.ok("exec", "stack", "-c", "workspace", "--", "hostname"), "stack\n");
+      assert.match(await kubectl.ok("logs", "stack", "-c", "stack-web"), /started/);
+      const { ports } = await kubectl.forward("stack", [8003]);
+      assert.match(await text(`http://127.0.0.1:${ports[0]}`), /web answers/);
+    } finally {
+      kubectl.dispose();
+    }
+  });
+
+  it("a Service told to depend on one on another Node: what it cannot be told is said", async () => {
+    const manifest = { apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name: "across" }, spec: { workspace: "near", command: ["sh", "-c", "env; exec sleep 1000"], dependsOn: [{ name: "stack-web" }, { name: "near-web" }] } };
+    await apply(manifest);
+    assert.match(conditionOf(await cli.json<Service>("service", "across"), "DependenciesReady").message, /nothing leads to stack-web \(another Node/);
+    const environment = await cli.ok("logs", "across");
+    assert.match(environment, /VENDETTA_SERVICE_NEAR_WEB_URL=/);
+    assert.doesNotMatch(environment, /VENDETTA_SERVICE_STACK_WEB_URL=/);
+    await cli.ok("delete", "service", "across");
   });
 
   it("silent for a while: nothing changes, and the other Node does not notice", async () => {

@@ -31,6 +31,10 @@ describe("planNode: a machine over SSH", () => {
     assert.deepEqual([ready(lost)?.status, ready(lost)?.reason], ["Unknown", "Unreachable"]);
     assert.equal(ready(planNode(node(lost), seen({ machine: silent, now: start + silenceMsMax })))?.status, "Unknown");
   });
+  it("is not Ready, and not Unknown, when it answers and runs nothing", () => {
+    const busy = planNode(node(well), seen({ machine: { kind: "busy", message: "no session" }, now: start + 60_000 }));
+    assert.deepEqual([ready(busy)?.status, ready(busy)?.reason, busy.lastHeartbeatTime, busy.providers], ["False", "Busy", "2026-01-01T00:01:00Z", well.providers]);
+  });
   it("is Unknown at once when it never answered, or its connection broke", () => {
     assert.equal(ready(planNode(node(), seen({ machine: silent })))?.status, "Unknown");
     const trouble = { reason: "AuthenticationFailed", message: "it did not let us in" };

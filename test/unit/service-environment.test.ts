@@ -14,12 +14,14 @@ function told(from: Place, peer: Place): string | undefined {
   const all = { "ws-a": workspace("ws-a", from), "ws-b": workspace("ws-b", peer) } as Record<string, Workspace>;
   const services = { b: service("b", { port: 80 }), a: service("a", { dependsOn: [{ name: "b" }] }) } as Record<string, Service>;
   const lister = <T>(get: (name: string) => T | undefined) => ({ get: ({ name }: { readonly name: string }) => get(name), byIndex: () => [] }) as never;
-  const { declared } = runEnvironment(services["a"]!, {
+  const { declared, withoutAddress } = runEnvironment(services["a"]!, {
     nodes: lister((name) => ({ spec: name === "here" ? { local: {} } : { ssh: {} } }) as unknown as Node),
     workspaces: lister((name) => all[name]),
     services: lister((name) => services[name]),
   });
-  return declared["VENDETTA_SERVICE_B_URL"];
+  const url = declared["VENDETTA_SERVICE_B_URL"];
+  assert.deepEqual(withoutAddress, url === undefined ? ["b"] : [], "what has no address is told");
+  return url;
 }
 
 /** from, peer, and the address that is true from there. */

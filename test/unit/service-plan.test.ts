@@ -24,7 +24,7 @@ const exited = (code: number | undefined, more: { readonly stopRequested?: boole
 });
 const seen = (more: Partial<ServiceObservation> = {}): ServiceObservation => ({
   workspace: readyWorkspace, runs: { kind: "known", latest: undefined }, health: { state: "pending", message: "not checked yet" }, hash: "h",
-  dependencies: new Map(), dependentsStopping: [], now: nowMs, ...more,
+  dependencies: new Map(), withoutAddress: [], dependentsStopping: [], now: nowMs, ...more,
 });
 const latest = (run: Run) => ({ runs: { kind: "known", latest: run } as const });
 const steps = (plan: ServicePlan) => plan.steps.map((step) => (step.do === "signal" ? `${step.do} ${step.name}` : step.do === "start" ? `start ${step.why}` : step.do));

@@ -1,5 +1,6 @@
 import { sleep } from "../../base/clock.ts";
 import { connectSsh, type SshConnection } from "./ssh-connection.ts";
+import { sessionsMaxDefault } from "./session-budget.ts";
 import { SshError, type SshFailure } from "./ssh-error.ts";
 import { nameOfMachine, reconnectMs, reconnectMsMax, type SshOptions } from "./ssh-options.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
@@ -17,6 +18,8 @@ export type SshState =
 /** The one connection to a machine, made when it is asked for and again after it was lost. */
 export interface SshLink {
   readonly state: SshState;
+  /** Sessions at once that the machine is thought to allow on one connection. */
+  readonly sessionsLimit: number;
   onState(listener: (state: SshState) => void): Disposable;
   /**
    * Does something over the connection. When that breaks before anything was done, it is tried once more over the next one.
@@ -92,6 +95,9 @@ export function createSshLink(options: SshOptions): SshLink {
   return {
     get state() {
       return state;
+    },
+    get sessionsLimit() {
+      return current?.sessions.limit ?? options.sessionsMax ?? sessionsMaxDefault;
     },
     onState(listener) {
       listeners.add(listener);

@@ -14,6 +14,8 @@ import { untilAborted } from "../../base/until-aborted.ts";
 /** A machine over one SSH connection, with nothing installed on it. */
 export interface SshTransport extends Transport {
   readonly state: SshState;
+  /** Sessions at once that the machine is thought to allow on one connection. */
+  readonly sessionsLimit: number;
   /** Called with each change, and after each answered keepalive. */
   onState(listener: (state: SshState) => void): Disposable;
   /** Resolves when there is a connection. Everything else makes one by itself. @throws SshError, the signal's reason */
@@ -34,6 +36,9 @@ export function createSshTransport(options: SshOptions): SshTransport {
     name: `ssh ${nameOfMachine(options)}`,
     get state() {
       return link.state;
+    },
+    get sessionsLimit() {
+      return link.sessionsLimit;
     },
     onState: (listener) => link.onState(listener),
     connect: (signal) => link.use(() => Promise.resolve(), signal),
