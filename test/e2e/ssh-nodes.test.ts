@@ -101,7 +101,7 @@ describe("Nodes over SSH", { timeout: 400_000, skip: why }, () => {
       const { ports } = await kubectl.forward("stack", [8003]);
       assert.match(await text(`http://127.0.0.1:${ports[0]}`), /web answers/);
     } finally {
-      kubectl.dispose();
+      await kubectl.dispose();
     }
   });
 
@@ -191,7 +191,7 @@ describe("Nodes over SSH", { timeout: 400_000, skip: why }, () => {
     const { status, spec } = await service();
     assert.notEqual(status!.url, `http://127.0.0.1:${spec.port}`);
     assert.match(await text(status!.url!), /plain answers/);
-    assert.match(await cli.ok("exec", "plain", "--", "pwd"), new RegExp(`^${home}/\\.local/share/vendetta/[^/]+/instances/vendetta-`));
+    assert.match(await cli.ok("exec", "plain", "--", "pwd"), new RegExp(`^${home}/\\.local/share/vendetta/[^/]+/instances/work/vendetta-`));
     proxy.cut();
     await eventually(async () => assert.match(await text(status!.url!), /plain answers/), 30_000);
     await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=60s");
