@@ -1,7 +1,7 @@
 import { applyConflict, type Conflict } from "./apply-conflict.ts";
 import { compareValues } from "./compare-values.ts";
 import { difference, intersection, union, type FieldSet } from "./field-set.ts";
-import { unownedStructure } from "./managed-part.ts";
+import { asStored, unownedStructure } from "./managed-part.ts";
 import { isSameManager, type Manager, type ManagerIdentity } from "./managers.ts";
 import { mergeConfiguration } from "./merge-configuration.ts";
 import type { MergeSchema } from "./merge-schema.ts";
@@ -49,7 +49,8 @@ export function applyConfiguration({ schema, live, configuration, managers: know
   const own = difference(fieldsOf(schema, configuration), unownedStructure);
   const merged = mergeConfiguration(schema, live, configuration);
   const kept = [own, unownedStructure, ...others.map(({ fields }) => fields)].reduce(union);
-  const pruned = last === undefined ? merged : pruneReleased(schema, merged, { released: last.fields, kept });
+  // What is stored decides who owns what of it: a map of labels that has become empty is not there, and nobody's.
+  const pruned = asStored(last === undefined ? merged : pruneReleased(schema, merged, { released: last.fields, kept }));
   const { added, modified, removed } = compareValues(schema, live, pruned);
   const taken = union(added, modified);
   if (!force) {

@@ -25,6 +25,12 @@ export function managedPart(object: unknown, subresource: Subresource): Readonly
   return { ...rest, metadata: managed };
 }
 
+/** The managed part as it is stored: without what is left out when empty. */
+export function asStored(part: unknown): unknown {
+  if (!isFields(part) || !isFields(part["metadata"])) return part;
+  return { ...part, metadata: Object.fromEntries(Object.entries(part["metadata"]).filter(([field, value]) => !(absentWhenEmpty.has(field) && isEmpty(value)))) };
+}
+
 function isEmpty(value: unknown): boolean {
   return Array.isArray(value) ? value.length === 0 : isFields(value) && Object.keys(value).length === 0;
 }

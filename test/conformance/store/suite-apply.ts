@@ -107,6 +107,15 @@ export function applyTests(make: MakeStore, skips: Skips): void {
       await assert.rejects(apply(store, "b", other, { subresource: "status" }), status("Conflict", 'conflict with "probe" with subresource "status": .status.phase'));
     });
 
+    it("leaves nobody owning a map of labels that has become empty", async (store) => {
+      await apply(store, "a", wish(whole));
+      await store.patch("Service", ref, { type: "merge", patch: { metadata: { labels: { x: "1" } } } }, { fieldManager: "b" });
+      await apply(store, "a", wish(whole, { labels: { x: "2" } }), { force: true });
+      const object = await apply(store, "a", wish(whole));
+      assert.equal(object.metadata.labels, undefined);
+      assert.deepEqual(managers(object), ["a Apply"]);
+    });
+
     it("keeps the preconditions in the configuration, also where there is no object", async (store) => {
       const made = await apply(store, "a", wish(whole));
       await assert.rejects(apply(store, "a", wish(whole, { uid: "another" })), status("Conflict", "another object"));
