@@ -60,6 +60,8 @@ async function* followed(parts: ServiceLogsParts, ref: NamespacedName, first: Op
   while (log !== undefined) {
     const over = new AbortController();
     const watching = endWithService(parts, ref, log.stream, AbortSignal.any([signal, over.signal]));
+    // It is heard of below; until then a failure must not be nobody's.
+    watching.catch(() => {});
     try {
       yield* log.stream.stdout as AsyncIterable<Buffer>;
     } catch (error) {
@@ -90,7 +92,10 @@ async function endWithService(parts: ServiceLogsParts, ref: NamespacedName, stre
 
 /** Where the log goes on after its stream has ended; undefined: nowhere. */
 async function nextLog(parts: ServiceLogsParts, ref: NamespacedName, last: OpenLog, signal: AbortSignal): Promise<OpenLog | undefined> {
-  while (!signal.aborted && !(await isOver(parts, ref))) {
+  for (;;) {
+    // First, so that a stream that ends as soon as it is opened is not opened without end.
+    await sleep(parts.clock, lookMs, signal).catch(() => undefined);
+    if (signal.aborted || (await isOver(parts, ref))) return undefined;
     try {
       // From the start of what is new; what the last one has shown is not shown again.
       const service = await parts.store.get("Service", ref);
@@ -99,9 +104,7 @@ async function nextLog(parts: ServiceLogsParts, ref: NamespacedName, last: OpenL
     } catch {
       // Not there yet, or not any more: the next look tells.
     }
-    await sleep(parts.clock, lookMs, signal).catch(() => undefined);
   }
-  return undefined;
 }
 
 async function isOver(parts: ServiceLogsParts, ref: NamespacedName): Promise<boolean> {

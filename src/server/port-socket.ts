@@ -21,8 +21,12 @@ export async function servePortSocket(socket: WebSocket, ports: readonly number[
   void closed.then(() => ending.abort(new Error("the forward has ended")));
 
   const fars = new Map<number, Duplex>();
-  // Until a port has been reached nothing is taken from the caller: what it sends waits in the kernel.
+  // Until it is known of every port whether it is reached nothing is taken from the caller: what it sends waits in the kernel.
   socket.pause();
+  let dialling = ports.length;
+  const goOn = () => {
+    if (dialling === 0) socket.resume();
+  };
   socket.on("message", (data: Buffer) => {
     const far = fars.get(data[0]!);
     if (far === undefined || far.writableEnded || far.destroyed) return;
@@ -39,14 +43,17 @@ export async function servePortSocket(socket: WebSocket, ports: readonly number[
       far = await dial(pod.metadata, port, bound.signal);
       if (far === "refused") throw new Error("connection refused: nothing listens there");
     } catch (why) {
+      dialling--;
+      goOn();
       log.debug("a forwarded connection found nobody", { pod: pod.metadata.name, port, error: messageOf(why) });
       return await send(socket, channel + 1, Buffer.from(`error forwarding port ${port} to pod ${pod.metadata.name}, uid ${pod.metadata.uid}: ${messageOf(why)}`));
     }
     fars.set(channel, far);
+    dialling--;
     const connection = far;
     void closed.then(() => connection.destroy());
-    for (const event of ["drain", "close", "error"]) connection.on(event, () => socket.resume());
-    socket.resume();
+    for (const event of ["drain", "close", "error"]) connection.on(event, goOn);
+    goOn();
     for await (const chunk of connection as AsyncIterable<Buffer>) await send(socket, channel, chunk);
   };
 
