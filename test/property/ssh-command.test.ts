@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { describe, it } from "node:test";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
 import fc from "fast-check";
 import { bootstrap, commandScript, parseStart, preamble } from "../../src/transports/ssh/remote-script.ts";
 import { check } from "./check.ts";
@@ -17,13 +19,17 @@ const logins: readonly (readonly string[])[] = [["/usr/bin/dash"], ["/usr/bin/ba
 const shells = ["/usr/bin/dash", "/usr/bin/bash", "/usr/bin/busybox sh"];
 
 describe("a command over SSH", () => {
+  // Some shells write into their home as soon as they start.
+  const home = mkdtempSync(join(tmpdir(), "vd-login-"));
+  after(() => rmSync(home, { recursive: true, force: true }));
+
   for (const [login, ...words] of logins)
     for (const shell of shells)
       it(`arrives byte for byte by way of ${[login, ...words].join(" ")} and ${shell}, with its stdin`, { skip: !existsSync(login!) || !existsSync(shell.split(" ")[0]!) }, () => {
         check(
           fc.property(fc.array(text, { maxLength: 6 }), environment, text, (args, env, stdin) => {
             const script = commandScript({ argv: ["sh", "-c", print, "sh", ...args], cwd: "/", env, tty: false, nonce: "n0nce", keeperDir: undefined });
-            const { stdout } = spawnSync(login!, [...words, "-c", bootstrap.replace("/bin/sh", shell)], { input: `${preamble}\n${script}\n${stdin}`, env: { PATH: process.env["PATH"], HOME: "/nonexistent" } });
+            const { stdout } = spawnSync(login!, [...words, "-c", bootstrap.replace("/bin/sh", shell)], { input: `${preamble}\n${script}\n${stdin}`, env: { PATH: process.env["PATH"], HOME: home } });
             const parsed = parseStart(stdout, "n0nce");
             assert.ok(typeof parsed?.started === "object" && parsed.started.pid > 1, stdout.toString());
             const inOrder = Object.entries(env).map(([name, value]) => `${name}=${value}`).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
