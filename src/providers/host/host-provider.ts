@@ -107,7 +107,7 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
   // Files know no signal, and over a way that has gone silent they take their time: the caller need not wait for that.
   return {
     name: "host",
-    features: { publishesPorts: false, sharesNodeNetwork: true, images: false, limits: false, isolation: "none" },
+    features: { publishesPorts: false, sharesNodeNetwork: true, images: false, limits: false, snapshots: false, isolation: "none" },
     probe: (signal) => probe(transport, signal),
     inspect: (id, signal) => untilAborted(inspect(id), signal),
     async list(cluster, signal) {
