@@ -169,6 +169,10 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
     .exitOverride((error) => {
       throw error.exitCode === 0 ? error : new ExitError(diffFailureCode);
     })
+    .option("--server-side", "ask the server what 'apply --server-side' would make of it")
+    .option("--force-conflicts", "with --server-side, as if fields that others own were taken")
+    .option("--field-manager <name>", "with --server-side, who would own what is applied (default: kubectl)")
+    .option("--show-managed-fields", "also who would own which field")
     .action((options) => failingWith(diffFailureCode, () => run(async (session) => (await import("./commands/diff.ts")).diff(session, options))));
   fileOptions(program.command("validate").description("check manifests without a server"))
     .action((options) => run(async (session) => (await import("./commands/validate.ts")).validate(session, options)));
