@@ -15,6 +15,8 @@ export interface NodeAddOptions {
   readonly name?: string | undefined;
   readonly identity?: string | undefined;
   readonly jump?: string | undefined;
+  /** Socket of the machine's Docker engine. Absent: it is looked for. */
+  readonly dockerSocket?: string | undefined;
   readonly acceptHostKey?: readonly string[] | undefined;
   readonly passwordStdin?: boolean | undefined;
   readonly timeout?: string | undefined;
@@ -43,7 +45,7 @@ async function addNew(session: Session, store: HttpStore, access: MachineAccess,
   const { wish, progress } = accessWish(session, options.acceptHostKey, password);
   let enrolment: Enrolment | undefined;
   try {
-    enrolment = await access.enrol(machine, wish);
+    enrolment = await access.enrol(machine, { ...wish, dockerSocketPath: options.dockerSocket });
     await storeNode(store, name, enrolment);
   } catch (error) {
     if (session.signal.aborted || !(error instanceof AccessError)) throw error;
@@ -75,6 +77,8 @@ async function addAgain(session: Session, access: MachineAccess, node: Node, mac
   const reach = node.spec.ssh!;
   if (options.name !== undefined && options.name !== name) throw new CliError(`${machineName(machine)} is Node "${name}" already; a machine is one Node. Remove it first ('vendetta node remove ${name}'), or leave --name out`);
   if (!sameMachine(reach.jump, machine.jump)) throw new CliError(`Node "${name}" is ${addressOf(node)}, and not reached ${machine.jump === undefined ? "directly" : `through ${machineName(machine.jump)}`}; to change that, remove it first ('vendetta node remove ${name}')`);
+  const socket = node.spec.providers.docker?.socketPath;
+  if (options.dockerSocket !== undefined && options.dockerSocket !== socket) throw new CliError(`Node "${name}" is there, and its Docker engine is asked at ${socket ?? "the usual place"}; to change that, run 'vendetta patch node ${name} -p ${JSON.stringify({ spec: { providers: { docker: { socketPath: options.dockerSocket } } } })}'`);
   const { wish, progress } = accessWish(session, options.acceptHostKey, password);
   try {
     try {
