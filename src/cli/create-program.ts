@@ -100,6 +100,7 @@ function addNodeCommands(program: Command, run: Run): void {
     .option("--identity <file>", "private key to get in with, before the agent's and those in ~/.ssh")
     .option("--jump <machine>", "machine to go through: [user@]host[:port] (default: ProxyJump of ~/.ssh/config)")
     .option(...acceptHostKey)
+    .option("--label <variable>", "KEY=VALUE that Workspaces may select it by; may be given several times", collect)
     .option("--docker-socket <path>", "where its Docker engine listens (default: looked for in the usual places)")
     .option("--password-stdin", "read the password for getting in from stdin")
     .option("--timeout <duration>", "how long to wait until it is Ready", "30s")

@@ -88,6 +88,19 @@ describe("node add", () => {
     assert.match((await cli.run("node add box", { access })).stderr, /"box" already, and it is another machine \(dev@elsewhere\); give this one another name with --name/);
     assert.deepEqual(done, []);
   });
+  it("gives it labels and an engine's socket, and changes neither afterwards", async () => {
+    const { access } = fakeAccess({ enrol: (machine, { dockerSocketPath }) => Promise.resolve({ way: reach(machine.host), dockerSocketPath, changed: true, undo: () => Promise.resolve(), close: () => Promise.resolve() }) });
+    await cli.run("node add box --label place=far --label a= --docker-socket /srv/docker.sock --timeout 0", { access });
+    const made = await cli.store.get("Node", { name: "box" });
+    assert.deepEqual([made.metadata.labels, made.spec.providers.docker?.socketPath], [{ place: "far", a: "" }, "/srv/docker.sock"]);
+    assert.deepEqual(await cli.run("node add box --label place=far --docker-socket /srv/docker.sock", { access }).then(({ code, stdout }) => ({ code, stdout })), { code: 0, stdout: "node.vendetta.dev/box unchanged\n" });
+    for (const [args, says] of [["--label place=near", /its label place is far; to change that, run 'vendetta patch node box -p \{"metadata":\{"labels":\{"place":"near"\}\}\}'/], ["--docker-socket /other", /asked at \/srv\/docker\.sock; to change that/], ["--label place", /"place" is not KEY=VALUE/]] as const) {
+      const { code, stderr } = await cli.run(`node add box ${args}`, { access });
+      assert.equal(code, 1);
+      assert.match(stderr, says);
+    }
+    assert.deepEqual(await cli.store.get("Node", { name: "box" }), made);
+  });
 });
 
 describe("node remove", () => {
