@@ -38,7 +38,9 @@ export function clusterLines(view: ClusterView, { style, columns, rows }: Cluste
   const section = (title: string, header: readonly string[], all: readonly (readonly string[])[], max = 0) => {
     if (all.length === 0) return [];
     const shown = all.slice(0, max);
-    return ["", style.bold(title), ...tableLines({ header, rows: shown.map((row) => row.map(cellText)) }, { style, header: true, columns }), ...(shown.length < all.length ? [style.dim(`… and ${all.length - shown.length} more`)] : [])];
+    // Why something is wrong is worth a second line, but where lines are counted.
+    const wrapLast = rows === undefined && header.at(-1) === "MESSAGE";
+    return ["", style.bold(title), ...tableLines({ header, rows: shown.map((row) => row.map(cellText)) }, { style, header: true, columns, wrapLast }), ...(shown.length < all.length ? [style.dim(`… and ${all.length - shown.length} more`)] : [])];
   };
   const problems = view.problems.map((each) => [`${each.kind.toLowerCase()}/${named(each)}`, each.state, each.message]);
   return [

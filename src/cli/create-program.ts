@@ -105,8 +105,8 @@ function addNodeCommands(program: Command, run: Run): void {
     .option("--password-stdin", "read the password for getting in from stdin")
     .option("--timeout <duration>", "how long to wait until it is Ready", "30s")
     .action((target: string, options) => run(async (session) => (await import("./commands/node-add.ts")).nodeAdd(session, target, options)));
-  node.command("list").alias("ls").description("list Nodes").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE", "wide")
-    .action((options) => run(async (session) => (await import("./commands/get.ts")).get(session, ["nodes"], options)));
+  node.command("list").alias("ls").description("list Nodes").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE (default: wide where there is room)")
+    .action((options) => run(async (session) => (await import("./commands/node-list.ts")).nodeList(session, options)));
   node.command("status <node>").description("how a Node is, what it has, and what is on it")
     .action((name: string) => run(async (session) => (await import("./commands/node-status.ts")).nodeStatus(session, name)));
   node.command("remove <node>").alias("rm").description("delete a Node that has no Workspaces, and take the cluster's key away from its machine").option("--keep-key", "leave the key there").option("--timeout <duration>", "how long to wait", "60s")

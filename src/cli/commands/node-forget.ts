@@ -23,20 +23,18 @@ export async function nodeForget(session: Session, name: string, { yes }: NodeFo
   if (node.spec.local !== undefined) throw new CliError(`Node "${name}" is this machine, and cannot be forgotten: delete what is on it, then the Node`);
   if (ready?.status === "True") throw new CliError(`Node "${name}" answers: remove it properly ('vendetta node remove ${name}'); forgetting is for a machine that is gone`);
   const placed = await placedOn(store, name);
-  session.tell(`Node "${name}" (${addressOf(node)}) does not answer${ready === undefined ? "" : `: ${printable(ready.message)}`}.\nWhat may be left behind there, as nobody can look:\n${leftBehind(session, node, placed).map((line) => `  ${line}`).join("\n")}\nShould the machine come back and be added again, under whatever name, instances that are left show in 'vendetta get orphans' and are removed half a minute later. Their volumes are kept.`);
+  session.tell(`Node "${name}" (${addressOf(node)}) does not answer${ready === undefined ? "" : `: ${printable(ready.message)}`}\nWhat may be left behind there, as nobody can look:\n${leftBehind(session, node, placed).map((line) => `  ${line}`).join("\n")}\nShould the machine come back and be added again, under whatever name, instances that are left show in 'vendetta get orphans' and are removed half a minute later. Their volumes are kept.`);
   if (yes !== true && !(await confirmed(session, name))) throw new CliError(`Node "${name}" was not forgotten; nothing was changed`);
   for (const { metadata } of placed) await letGo(store, "Workspace", metadata);
   await letGo(store, "Node", node.metadata);
   session.print(`node.vendetta.dev "${name}" forgotten${placed.length === 0 ? "" : `, with ${placed.length === 1 ? "a Workspace" : `${placed.length} Workspaces`}`}`);
 }
 
-/** By name and engine, as whoever gets to the machine would look for them. */
-function leftBehind({ errStyle: style, world: { stderr } }: Session, node: Node, placed: readonly Workspace[]): readonly string[] {
+/** By name and engine, as whoever gets to the machine would look for them: no name is cut, however narrow the terminal. */
+function leftBehind({ errStyle: style }: Session, node: Node, placed: readonly Workspace[]): readonly string[] {
   const rows = placed.map((each) => [each.status?.instanceId ?? "<not known to be made>", each.spec.provider, shortName(each), each.spec.mounts.flatMap(({ volume }) => volume ?? []).join(",") || "<none>"]);
-  // The two columns that the lines are indented by.
-  const columns = stderr.isTTY === true && stderr.columns !== undefined ? stderr.columns - 2 : undefined;
   return [
-    ...(rows.length === 0 ? [] : tableLines({ header: ["INSTANCE", "ENGINE", "WORKSPACE", "VOLUMES"], rows }, { style, header: true, columns })),
+    ...(rows.length === 0 ? [] : tableLines({ header: ["INSTANCE", "ENGINE", "WORKSPACE", "VOLUMES"], rows }, { style, header: true })),
     ...(node.spec.ssh === undefined ? [] : [`the cluster's key in ~/.ssh/authorized_keys of ${machineName(node.spec.ssh)}`]),
   ];
 }

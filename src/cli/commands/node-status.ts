@@ -22,7 +22,7 @@ export async function nodeStatus(session: Session, name: string): Promise<void> 
   const table = (title: string, header: readonly string[], rows: readonly (readonly string[])[]) => {
     if (rows.length === 0) return session.print(`\n${title}: none`);
     session.print(`\n${title}:`);
-    for (const each of tableLines({ header, rows: rows.map((row) => row.map(cellText)) }, { style, header: true, columns: stdout.isTTY === true ? stdout.columns : undefined })) session.print(each);
+    for (const each of tableLines({ header, rows: rows.map((row) => row.map(cellText)) }, { style, header: true, columns: stdout.isTTY === true ? stdout.columns : undefined, wrapLast: true })) session.print(each);
   };
 
   line("Name", name);
