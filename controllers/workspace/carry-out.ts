@@ -3,6 +3,7 @@ import { instanceId, type Progress, type Provider } from "../../src/providers/pr
 import type { WorkspaceDraft } from "./draft.ts";
 import { instanceSpec } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
+import type { Placer } from "./place.ts";
 import type { WorkspaceStep } from "./plan.ts";
 
 /** How often a long creation looks whether it is still wanted. */
@@ -13,8 +14,8 @@ const progressIntervalMs = 1000;
 /** The reason of an abort that means: the Workspace changed under a long step; look again. */
 export const interrupted = new Error("the Workspace changed meanwhile");
 
-/** True: the Workspace is gone. */
-export async function carryOut(parts: WorkspaceControllerParts, draft: WorkspaceDraft, step: WorkspaceStep, provider: Provider, signal: AbortSignal): Promise<boolean> {
+/** True: this pass is over, as the Workspace is gone or on another Node. */
+export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, draft: WorkspaceDraft, step: WorkspaceStep, provider: Provider, signal: AbortSignal): Promise<boolean> {
   const { recorder, supervisors, instances } = parts;
   const id = draft.instanceId;
   switch (step.do) {
@@ -40,6 +41,10 @@ export async function carryOut(parts: WorkspaceControllerParts, draft: Workspace
       instances.forget(id);
       recorder.event(draft.stored, "Normal", "Removed", `removed ${id}${step.volumes ? " and its volumes" : ""}`);
       return false;
+    case "move":
+      // Nothing fits any more: the next look finds that out, too.
+      if (await placer.move(draft, step.why)) leave(parts, draft);
+      return true;
     case "finish":
       await finish(parts, draft);
       return true;
@@ -83,6 +88,12 @@ async function create(parts: WorkspaceControllerParts, draft: WorkspaceDraft, pr
 export async function finish(parts: WorkspaceControllerParts, draft: WorkspaceDraft): Promise<void> {
   await release(parts, draft.stored.metadata.uid);
   await draft.letGo();
+}
+
+/** The Workspace is on another Node from now on: nothing that is held or remembered of its instance is true there. Its forwards lead to wherever it is. */
+export function leave({ supervisors, instances }: WorkspaceControllerParts, draft: WorkspaceDraft): void {
+  supervisors.release(draft.instanceId);
+  instances.forget(draft.instanceId);
 }
 
 /** Gives up what the server itself holds for a Workspace. */

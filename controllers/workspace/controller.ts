@@ -5,8 +5,11 @@ import type { Workspace } from "../../src/api/workspace.ts";
 import { requeue, settled, type Outcome, type Reconciler } from "../../src/runtime/reconciler.ts";
 import { release } from "./carry-out.ts";
 import { createFailures } from "./failures.ts";
+import { freshLookMs } from "./failover.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import { WorkspacePass } from "./pass.ts";
+import { createPlacer } from "./place.ts";
+import { createPlacements } from "./placements.ts";
 import { concernsNode, workspaceToWake } from "./wake.ts";
 
 /** What the cache of Workspaces must find them under. */
@@ -22,6 +25,8 @@ export const workspaceIndexes = {
 export function createWorkspaceReconciler(parts: WorkspaceControllerParts): Reconciler {
   const { workspaces } = parts;
   const failures = createFailures(parts.clock);
+  const placer = createPlacer(parts, createPlacements(workspaces));
+  const trustedFromMs = parts.clock.now() + freshLookMs;
   const seenUids = new Map<Key, string>();
 
   return {
@@ -32,7 +37,11 @@ export function createWorkspaceReconciler(parts: WorkspaceControllerParts): Reco
       { kind: "Service", keys: (service: Service) => workspaceToWake(workspaces, service) },
       { kind: "Node", keys: (node: Node) => workspaces.list().filter((each) => concernsNode(each, node)).map(keyOf) },
     ],
-    lane: (key) => workspaces.byKey(key)?.status?.nodeName,
+    lane(key) {
+      const { nodeName, leftBehind } = workspaces.byKey(key)?.status ?? {};
+      // A Node that has just come back may hang again: it holds up what waits for it, and nobody on the Node they are on now.
+      return leftBehind?.[0]?.nodeName ?? nodeName;
+    },
     async reconcile(key, signal): Promise<Outcome> {
       const workspace = workspaces.byKey(key);
       const uid = seenUids.get(key);
@@ -45,7 +54,7 @@ export function createWorkspaceReconciler(parts: WorkspaceControllerParts): Reco
       seenUids.set(key, workspace.metadata.uid);
       const waitMs = failures.waitMs(workspace.metadata.uid, workspace.metadata.generation);
       if (waitMs > 0) return requeue(waitMs);
-      return new WorkspacePass(parts, workspace, failures).run(signal);
+      return new WorkspacePass(parts, { placer, failures, trustedFromMs }, workspace).run(signal);
     },
   };
 }

@@ -6,6 +6,7 @@ import { ProviderError, type Instance, type Provider } from "../../src/providers
 import type { Machine } from "../machines.ts";
 import { describeFailure, isSilence } from "../node/why-unknown.ts";
 import type { WorkspaceDraft } from "./draft.ts";
+import type { Eviction } from "./eviction.ts";
 import { specHashOf } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { WorkspaceObservation } from "./plan.ts";
@@ -13,7 +14,7 @@ import type { WorkspaceObservation } from "./plan.ts";
 const inspectTimeoutMs = 15_000;
 
 /** "silent": the machine says nothing at the moment, which changes nothing. */
-export async function observeInstance(parts: WorkspaceControllerParts, draft: WorkspaceDraft, machine: Machine, provider: Provider, signal: AbortSignal): Promise<WorkspaceObservation | "silent"> {
+export async function observeInstance(parts: WorkspaceControllerParts, draft: WorkspaceDraft, machine: Machine, provider: Provider, eviction: Eviction | undefined, signal: AbortSignal): Promise<WorkspaceObservation | "silent"> {
   const { clock, instances } = parts;
   const specHash = specHashOf(draft.stored);
   let instance: Instance | undefined;
@@ -26,9 +27,9 @@ export async function observeInstance(parts: WorkspaceControllerParts, draft: Wo
     const reason = error instanceof ProviderError ? error.reason : "EngineUnreachable";
     return { instance: { kind: "unknown", reason, message: describeFailure(error, machine) }, specHash, difference: "", running: { names: [], graceSeconds: 0 }, now: clock.now() };
   }
-  const down = isDeleting(draft.stored) || draft.stored.spec.state === "Stopped" || (instance !== undefined && instance.specHash !== specHash);
+  const down = isDeleting(draft.stored) || draft.stored.spec.state === "Stopped" || eviction !== undefined || (instance !== undefined && instance.specHash !== specHash);
   const running = down && instance?.state === "running" ? await runningServices(parts, draft.stored, provider, instance, signal) : { names: [], graceSeconds: 0 };
-  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, now: clock.now() };
+  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, now: clock.now() };
 }
 
 /** Services whose process lives, as the instance itself tells. */

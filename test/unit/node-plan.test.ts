@@ -6,7 +6,7 @@ import type { WayState } from "../../controllers/machines.ts";
 import { planNode, silenceMsMax, type NodeObservation } from "../../controllers/node/plan.ts";
 
 const start = Date.parse("2026-01-01T00:00:00Z");
-const facts = { capacity: { cpu: "2", memory: "100Mi", disk: "10Gi" }, clockSeconds: 0, info: { operatingSystem: "linux", kernelVersion: "6", architecture: "x", hostname: "h", bootId: "b" } };
+const facts = { capacity: { cpu: "2", memory: "100Mi", disk: "10Gi" }, diskFree: "5Gi", clockSeconds: 0, info: { operatingSystem: "linux", kernelVersion: "6", architecture: "x", hostname: "h", bootId: "b" } };
 const way: WayState = { connectedSinceMs: start, latencyMs: 3.4, reconnects: 0, trouble: undefined, lastError: undefined };
 const node = (status?: NodeStatus): Node => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Node", metadata: { name: "far", generation: 1 } as Node["metadata"], spec: { nodePorts: {}, providers: {} } as unknown as Node["spec"], ...(status === undefined ? {} : { status }) });
 const seen = (more: Partial<NodeObservation> & { readonly way?: Partial<WayState> } = {}): NodeObservation => {
