@@ -73,6 +73,11 @@ export class WorkspacePass {
     if (failover.kind === "due" && (await this.#failOver(failover.why, node === undefined))) return requeue(0);
     const retryMs = failover.kind === "wait" ? failover.dueMs - now : undefined;
     const note = this.#failoverNote(failover);
+    if (node === undefined && isDeleting(this.#draft.stored) && this.#draft.stored.status?.leftBehind === undefined) {
+      this.#parts.recorder.event(this.#draft.stored, "Warning", "NodeForgotten", `Node "${nodeName}" was forgotten; ${this.#draft.instanceId} may still be there`);
+      await finish(this.#parts, this.#draft);
+      return settled;
+    }
     const machine = node === undefined ? undefined : this.#parts.machines.of(node);
     const provider = machine?.provider(this.#draft.stored.spec.provider);
     if (node === undefined || machine === undefined || provider === undefined) {

@@ -54,6 +54,10 @@ describe("planNode: a machine over SSH", () => {
     assert.equal(planNode(node(ahead), seen({ machine: { kind: "answered", facts, skewSeconds: 3601 } })).clockSkewSeconds, 3600);
     assert.equal(planNode(node(), seen({ machine: { kind: "answered", facts, skewSeconds: -1 } })).clockSkewSeconds, 0);
   });
+  it("has the whole disk as capacity, and tells what is free of it when that is news", () => {
+    const told = (diskFree: string) => planNode(node(well), seen({ machine: { kind: "answered", facts: { ...facts, diskFree }, skewSeconds: 0 } }));
+    assert.deepEqual([told("4Gi").capacity?.disk, told("4Gi").free?.disk, told("3Gi").free?.disk], ["10Gi", "5Gi", "3Gi"]);
+  });
   it("says nothing of a connection when it is this machine", () => {
     const local = planNode(node(well), seen({ remote: undefined }));
     assert.deepEqual([local.address, local.ssh, local.clockSkewSeconds, local.conditions?.map(({ type }) => type)], ["local", undefined, undefined, ["Ready"]]);

@@ -97,6 +97,18 @@ describe("failover", () => {
     assert.deepEqual([dev.status?.nodeName, dev.status?.phase, dev.status?.leftBehind], ["b", "Running", undefined]);
   });
 
+  it("a Node that was forgotten holds up no deletion", async () => {
+    await world.patchNode("b", { unschedulable: true });
+    await world.say("a", "Unknown");
+    await world.store.delete("Node", { name: "a" });
+    await world.clock.advance(2000);
+    const { status, metadata } = await world.workspace("dev");
+    assert.deepEqual([status?.nodeName, status?.phase], ["a", "Unknown"]);
+    await world.store.delete("Workspace", metadata);
+    await world.clock.advance(2000);
+    assert.deepEqual([(await world.store.list("Workspace")).items.length, told(/^NodeForgotten/)], [0, 1]);
+  });
+
   it("one that does not ask for it stays, and so does one that is stopped", async () => {
     await world.patchNode("b", { unschedulable: true });
     await world.create("plain");
