@@ -49,7 +49,7 @@ export async function enrol(parts: EnrolParts, machine: SshMachine, wish: EnrolW
     let jump: { readonly pinned: PinnedAddress; readonly transport: SshTransport } | undefined;
     if (machine.jump !== undefined) jump = await enterHop(parts, machine.jump, wish, wish.known?.jump?.hostKeys, undefined, "jump: ", open, installed);
     const { pinned, transport } = await enterHop(parts, machine, wish, wish.known?.hostKeys, jump?.transport, "", open, installed);
-    const probed = await inStep("look", wish, () => probeMachine(transport, clock, parts.probeEngine, wish.onStep, wish.signal));
+    const probed = await inStep("look", wish, () => probeMachine(transport, clock, parts.probeEngine, wish, wish.signal));
     const way: SshReach = { ...pinned, ...(jump === undefined ? {} : { jump: jump.pinned }) };
     return { way, ...probed, changed: installed.length > 0, undo, close };
   } catch (error) {
