@@ -12,7 +12,7 @@ import type { Runnable } from "../src/runtime/runnable.ts";
 import type { Store } from "../src/store/store.ts";
 import type { Machines } from "./machines.ts";
 import type { FoundOrphans } from "./orphan/found-orphans.ts";
-import { planOrphans } from "./orphan/plan.ts";
+import { isStray, planOrphans } from "./orphan/plan.ts";
 
 export interface EngineWatchParts {
   readonly cluster: string;
@@ -144,11 +144,16 @@ async function list(parts: EngineWatchParts, provider: Provider, signal: AbortSi
 async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, listed: readonly Instance[], since: ReadonlyMap<string, number>, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
   const { clock, log, recorder, store } = parts;
   // Asked only when the cache knows no owner: the store itself decides.
-  if (listed.every((instance) => instance.id === instanceId(instance.owner) && parts.workspaces.byIndex("uid", instance.owner.uid).length > 0)) {
+  if (listed.every((instance) => instance.id === instanceId(instance.owner) && parts.workspaces.byIndex("uid", instance.owner.uid).some((each) => !isStray(each, nodeName, instance)))) {
     parts.orphans.found(nodeName, provider.name, []);
     return new Map();
   }
-  const owned = new Set((await store.list("Workspace")).items.map((each) => each.metadata.uid));
+  const owners = new Map((await store.list("Workspace")).items.map((each) => [each.metadata.uid, each]));
+  const strays = new Set(listed.filter((instance) => {
+    const workspace = owners.get(instance.owner.uid);
+    return workspace !== undefined && isStray(workspace, nodeName, instance);
+  }).map(({ owner }) => owner.uid));
+  const owned = new Set([...owners.keys()].filter((uid) => !strays.has(uid)));
   const plan = planOrphans(listed, owned, since, clock.now());
   const gone = new Set<string>();
   for (const instance of plan.remove) {
@@ -158,7 +163,7 @@ async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provide
       await provider.destroy(instance.id, { volumes: false, owner: instance.owner }, bound.signal);
       gone.add(instance.id);
       const node = parts.nodes.get({ name: nodeName });
-      if (node !== undefined) recorder.event(node, "Warning", "OrphanRemoved", `removed ${instance.id}, made for Workspace "${instance.owner.namespace}/${instance.owner.name}", ${owned.has(instance.owner.uid) ? "whose instance has another name" : "which no longer exists"}`);
+      if (node !== undefined) recorder.event(node, "Warning", "OrphanRemoved", `removed ${instance.id}, made for Workspace "${instance.owner.namespace}/${instance.owner.name}", ${strays.has(instance.owner.uid) ? "which runs on another Node now" : owned.has(instance.owner.uid) ? "whose instance has another name" : "which no longer exists"}`);
     } catch (error) {
       if (signal.aborted) throw error;
       log.warn("cannot remove an orphan", { instance: instance.id, error: messageOf(error) });

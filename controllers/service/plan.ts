@@ -77,8 +77,18 @@ export function planService(service: Service, seen: ServiceObservation): Service
 export function goingDown(workspace: Workspace): string | undefined {
   if (isDeleting(workspace)) return "WorkspaceDeleted";
   if (workspace.spec.state === "Stopped") return "WorkspaceStopped";
-  if (workspace.status?.phase === "Recreating") return "WorkspaceRecreated";
-  return undefined;
+  switch (workspace.status?.phase) {
+    case "Recreating":
+      return "WorkspaceRecreated";
+    case "Moving":
+      return "WorkspaceMoved";
+    // Not by its spec: its Node is drained, or has a taint.
+    case "Stopping":
+    case "Stopped":
+      return "WorkspaceStopped";
+    default:
+      return undefined;
+  }
 }
 
 type Running = Extract<Run["state"], { kind: "running" }>;
@@ -218,6 +228,8 @@ function describeDown(why: string): string {
       return "its workspace is being deleted";
     case "WorkspaceRecreated":
       return "its workspace is being made anew";
+    case "WorkspaceMoved":
+      return "its workspace is moved to another Node";
     default:
       return "it is being deleted";
   }

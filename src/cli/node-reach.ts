@@ -51,5 +51,10 @@ export async function placedOn(store: HttpStore, name: string): Promise<readonly
   return (await store.list("Workspace", { fields: [{ path: "status.nodeName", equal: true, value: name }] })).items;
 }
 
+/** Workspaces that are elsewhere now, and left an instance on that Node when it did not answer. */
+export async function leftOn(store: HttpStore, name: string): Promise<readonly Workspace[]> {
+  return (await store.list("Workspace")).items.filter(({ status }) => status?.leftBehind?.some((each) => each.nodeName === name) === true);
+}
+
 /** "team/dev", or "dev" in the namespace default. */
 export const shortName = ({ metadata }: { readonly metadata: { readonly namespace?: string | undefined; readonly name: string } }) => (metadata.namespace === undefined || metadata.namespace === "default" ? metadata.name : `${metadata.namespace}/${metadata.name}`);

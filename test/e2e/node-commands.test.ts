@@ -212,7 +212,7 @@ describe("node add and what follows it", { timeout: 300_000, skip: sshdUnavailab
     assert.match(one.keys(), /vendetta-/);
     const drained = await cli.run(["node", "drain", "one"]);
     succeeded(drained, "node.vendetta.dev/one cordoned\nworkspace.vendetta.dev/far stopped\nnode.vendetta.dev/one drained\n");
-    assert.match(drained.stderr, /Stopped, not moved/);
+    assert.match(drained.stderr, /starts again with .vendetta node uncordon one./);
     assert.equal((await cli.json<{ status: { phase: string } }>("workspace", "far")).status.phase, "Stopped");
     await cli.ok("delete", "service/clock", "workspace/far");
     const removed = await cli.run(["node", "remove", "one"]);

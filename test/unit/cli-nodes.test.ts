@@ -160,6 +160,17 @@ describe("node forget", () => {
     assert.deepEqual([await exists("Node", "box"), await exists("Workspace", "dev"), await exists("Workspace", "elsewhere")], [false, false, true]);
     assert.deepEqual((await cli.store.get("Workspace", { namespace: "default", name: "theirs" })).metadata.finalizers, ["example.com/backup"]);
   });
+  it("leaves to its loop what asks to be made anew elsewhere, and tells what was left there before", async () => {
+    await cli.store.patch("Workspace", { namespace: "default", name: "dev" }, { type: "merge", patch: { spec: { failover: {} } } });
+    const moved = await cli.store.get("Workspace", { namespace: "default", name: "elsewhere" });
+    await cli.store.updateStatus("Workspace", { ...moved, status: { ...moved.status, leftBehind: [{ nodeName: "box", instanceId: "vendetta-elsewhere", since: "2026-01-01T00:00:00Z" }] } });
+    assert.match((await cli.run("node remove box --keep-key")).stderr, /Node "box" has 2 Workspaces/);
+    const { stdout, stderr } = await cli.run("node forget box --yes");
+    assert.equal(stdout, 'node.vendetta.dev "box" forgotten, with a Workspace\n');
+    assert.match(stderr, /^ {2}vendetta-elsewhere +\S+ +elsewhere /m);
+    assert.match(stderr, /Made anew on other Nodes, as spec.failover asks: dev/);
+    assert.deepEqual([await exists("Workspace", "dev"), await exists("Node", "box")], [true, false]);
+  });
   it("refuses for a machine that answers, and for this one", async () => {
     await say("box", "True");
     assert.match((await cli.run("node forget box --yes")).stderr, /answers: remove it properly/);
@@ -203,9 +214,23 @@ describe("node trust, cordon and drain", () => {
     await place("elsewhere", "vm");
     const { code, stdout, stderr } = await cli.run("node drain box --timeout 0");
     assert.deepEqual([code, stdout], [1, "node.vendetta.dev/box cordoned\n"]);
-    assert.match(stderr, /1 of 1 not ready/);
-    const states = Object.fromEntries((await cli.store.list("Workspace")).items.map((each) => [each.metadata.name, each.spec.state]));
-    assert.deepEqual(states, { dev: "Stopped", elsewhere: "Running", off: "Stopped" });
+    assert.match(stderr, /Node "box" is not drained after 0 s, 1 of 1 Workspaces are not stopped or moved:\n {2}workspace\/dev: Running\nThe drain goes on by itself/);
+    const { unschedulable, drain } = (await cli.store.get("Node", { name: "box" })).spec;
+    assert.deepEqual([unschedulable, drain], [true, { move: "WhereAllowed" }]);
+    // The loops stop it: the wish for the Workspace itself is as it was.
+    assert.equal((await cli.store.get("Workspace", { namespace: "default", name: "dev" })).spec.state, "Running");
+    assert.equal((await cli.run("node uncordon box")).stdout, "node.vendetta.dev/box uncordoned\n");
+    assert.equal((await cli.store.get("Node", { name: "box" })).spec.drain, undefined);
+  });
+  it("drains with --move only once it is agreed that disks are lost", async () => {
+    await nodeOf("box", { local: {} });
+    await place("dev", "box");
+    const { code, stdout, stderr } = await cli.run("node drain box --move");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /Moved to other Nodes: dev\. What is only on its disk is lost.*\n.*--yes/);
+    assert.equal((await cli.store.get("Node", { name: "box" })).spec.drain, undefined);
+    assert.equal((await cli.run("node drain box --move --yes --timeout 0")).stdout, "node.vendetta.dev/box cordoned\n");
+    assert.deepEqual((await cli.store.get("Node", { name: "box" })).spec.drain, { move: "Any" });
   });
 });
 

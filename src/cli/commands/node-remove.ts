@@ -5,7 +5,7 @@ import type { SshReach } from "../../api/ssh-reach.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { deleteAll } from "./delete.ts";
 import { durationArgument } from "../duration-argument.ts";
-import { machineName, openAccess, placedOn, sameMachine, shortName, withNextStep } from "../node-reach.ts";
+import { leftOn, machineName, openAccess, placedOn, sameMachine, shortName, withNextStep } from "../node-reach.ts";
 import type { Session } from "../session.ts";
 import { CliError } from "../world.ts";
 
@@ -37,7 +37,11 @@ export async function nodeRemove(session: Session, name: string, options: NodeRe
 
 async function refuseInUse(store: HttpStore, name: string): Promise<void> {
   const placed = await placedOn(store, name);
-  if (placed.length === 0) return;
+  if (placed.length === 0) {
+    const left = await leftOn(store, name);
+    if (left.length > 0) throw new CliError(`Node "${name}" has instances that were left there by ${left.slice(0, namedMax).map(shortName).join(", ")}, which ${left.length === 1 ? "is" : "are"} on other Nodes now; they are removed when it answers: try again then, or, if the machine is gone for good, run 'vendetta node forget ${name}'`);
+    return;
+  }
   const names = placed.slice(0, namedMax).map(shortName).join(", ");
   throw new CliError(`Node "${name}" has ${placed.length === 1 ? "a Workspace" : `${placed.length} Workspaces`}: ${names}${placed.length > namedMax ? ` and ${placed.length - namedMax} more` : ""}; delete ${placed.length === 1 ? "it" : "them"} first ('vendetta delete workspace …'), or, if the machine is gone for good, run 'vendetta node forget ${name}'`);
 }

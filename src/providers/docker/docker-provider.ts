@@ -105,7 +105,7 @@ async function create({ docker, socketPath, clock }: PullParts, spec: InstanceSp
   const pull = () => pullImage({ docker, socketPath, clock }, spec.image, progress, signal);
   if (spec.imagePullPolicy === "Always") await pull();
   // Asking for the container first saves a look at the image each time it is there.
-  const make = () => call(() => docker.createContainer({ ...containerConfig(spec), abortSignal: signal }));
+  const make = () => makeContainer(docker, socketPath, containerConfig(spec), signal);
   try {
     await make();
   } catch (error) {
@@ -115,6 +115,19 @@ async function create({ docker, socketPath, clock }: PullParts, spec: InstanceSp
     if (spec.imagePullPolicy === "Never") throw new ProviderError("ImageNotFound", `image ${spec.image} is not on the node, and imagePullPolicy Never forbids fetching it; build or load it there`, true, { cause: error });
     await pull();
     await make();
+  }
+}
+
+/** Few engines can bound what a container writes; where this one cannot, the size is a request that only scheduling counts. */
+async function makeContainer(docker: Docker, socketPath: string, config: Docker.ContainerCreateOptions, signal: AbortSignal): Promise<void> {
+  const ask = (asked: Docker.ContainerCreateOptions) => callEngine(socketPath, signal, () => docker.createContainer({ ...asked, abortSignal: signal }));
+  try {
+    await ask(config);
+  } catch (error) {
+    // "--storage-opt is supported only for overlay over xfs with 'pquota' mount option", and other words of other drivers.
+    if (config.HostConfig?.StorageOpt === undefined || !/storage[- ]opt/i.test(messageOf(error))) throw error;
+    const { StorageOpt: _, ...rest } = config.HostConfig;
+    await ask({ ...config, HostConfig: rest });
   }
 }
 
