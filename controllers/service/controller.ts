@@ -14,11 +14,12 @@ import type { Lister } from "../../src/runtime/lister.ts";
 import { requeue, settled, type Outcome, type Reconciler } from "../../src/runtime/reconciler.ts";
 import type { EventRecorder } from "../../src/runtime/recorder.ts";
 import type { Store } from "../../src/store/store.ts";
+import type { Crossings } from "../crossing/crossings.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Instances } from "../instances.ts";
 import type { Machine, Machines } from "../machines.ts";
 import { describeFailure, isSilence, whyUnknown } from "../node/why-unknown.ts";
-import { runEnvironment } from "./environment.ts";
+import { crossingsOf, runEnvironment } from "./environment.ts";
 import { eventsBetween } from "./events.ts";
 import { goingDown, planService, serviceFinalizer, settleMs, type ServiceObservation, type ServicePlan } from "./plan.ts";
 import type { Prober } from "./prober.ts";
@@ -36,6 +37,7 @@ export interface ServiceControllerParts {
   readonly instances: Instances;
   readonly supervisors: Supervisors;
   readonly prober: Prober;
+  readonly crossings: Crossings;
   readonly recorder: EventRecorder;
   readonly clock: Clock;
 }
@@ -173,11 +175,21 @@ function observe(parts: ServiceControllerParts, service: Service, place: Place):
   assert(place.runs.kind !== "silent", "what a silent machine runs is not planned for");
   const runs = place.runs.kind === "known" ? { kind: "known" as const, latest: place.runs.all.find((run) => run.service === uid) } : place.runs;
   return {
-    workspace, runs, hash, spec, dependencies, withoutAddress,
+    workspace, runs, hash, spec, dependencies, withoutAddress, noWayTo: noWayTo(parts, service, workspace),
     health: health(parts, service, place, runs.kind === "known" ? runs.latest : undefined, spec),
     dependentsStopping: dependentsStopping(parts, service, place),
     now: parts.clock.now(),
   };
+}
+
+/** Dependencies elsewhere that nothing leads to yet, or any more, and why. */
+function noWayTo({ crossings, ...parts }: ServiceControllerParts, service: Service, workspace: Workspace | undefined): ReadonlyMap<string, string> {
+  const { nodeName } = workspace?.status ?? {};
+  if (nodeName === undefined) return new Map();
+  return new Map(crossingsOf(service, parts).flatMap((need) => {
+    const state = crossings.state(nodeName, need.nodePort);
+    return state.kind === "up" ? [] : [[need.service, state.message] as const];
+  }));
 }
 
 /** What a start now would run. */
@@ -276,7 +288,8 @@ async function checkPortsFree(parts: ServiceControllerParts, service: Service, {
   for (const { port } of portsOf(service.spec)) {
     const shared = provider?.features.sharesNodeNetwork === true && ports.some((each) => each.port === port);
     if (shared && !(await parts.machines.of(node).transport.isPortFree(port))) {
-      throw new ProviderError("PortInUse", `port ${port} of Node "${nodeName}" is in use by another process: end it ('ss -ltnp sport = :${port}' there tells which), or give the Service another port`, true);
+      const who = parts.crossings.state(node.metadata.name, port).kind === "up" ? "as the way to a service on another Node, whose node port has that number: give one of the two another port" : `by another process: end it ('ss -ltnp sport = :${port}' there tells which), or give the Service another port`;
+      throw new ProviderError("PortInUse", `port ${port} of Node "${nodeName}" is in use ${who}`, true);
     }
   }
 }

@@ -10,13 +10,15 @@ import { nameOfMachine } from "../transports/ssh/ssh-options.ts";
 import { spreadStreams } from "../transports/ssh/spread-streams.ts";
 import { createSshTransport, type SshTransport } from "../transports/ssh/ssh-transport.ts";
 import { TransportError, type Transport } from "../transports/transport.ts";
+import { shareLoopback } from "./shares-loopback.ts";
 
 export interface SshWayParts {
   readonly nodeName: string;
   readonly ssh: SshReach;
   /** Where the cluster's own key is. */
   readonly sshDir: string;
-  readonly isNodePortFree: (port: number) => Promise<boolean>;
+  /** The server's machine: node ports are there. */
+  readonly here: Transport;
   /** Told when the connection was made or lost. */
   readonly onChange: () => void;
   readonly clock: Clock;
@@ -44,7 +46,7 @@ const silenceMsMin = 1_000;
 const silenceNotedMs = 30_000;
 
 /** Nothing is connected before the first use. */
-export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, clock, random }: SshWayParts): SshWay {
+export function openSshWay({ nodeName, ssh, sshDir, here, onChange, clock, random }: SshWayParts): SshWay {
   const { jump, identityFile, ...target } = ssh;
   const keyFile = identityFile ?? join(sshDir, "id_ed25519");
   const hint = identityFile === undefined ? "; 'vendetta node add' makes it" : "";
@@ -56,6 +58,7 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
   const watched = watchWay({ transport, gate, nodeName, onChange, clock });
   let home: Promise<string> | undefined;
   let silentMs = -Infinity;
+  let sharesLoopback: boolean | undefined;
 
   return {
     transport: spread,
@@ -82,7 +85,11 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
         if (!answered || nowMs - begunMs > silenceMsMin) silentMs = nowMs;
         return nowMs - silentMs < silenceNotedMs;
       },
-      isNodePortFree,
+      async sharesLoopback(signal) {
+        // It is found once: the host key is pinned, and if the server's machine boots, the server does.
+        return (sharesLoopback ??= await shareLoopback(here, transport, signal));
+      },
+      isNodePortFree: (port) => here.isPortFree(port),
     },
     async homeThere() {
       home ??= askHome(transport);

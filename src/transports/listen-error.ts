@@ -11,5 +11,5 @@ export function listenError(port: number, where: string, code: string, detail: s
 }
 
 export function inUseDetail(port: number): string {
-  return `another process listens there ('ss -ltnp sport = :${port}' tells which)`;
+  return `another process listens there ('ss -ltnp sport = :${port}' tells which): end it, or use another port`;
 }
