@@ -107,7 +107,7 @@ function addNodeCommands(program: Command, run: Run): void {
   node.command("add <machine>").description("make a machine a Node: [user@]host[:port], or a Host of ~/.ssh/config; nothing is installed there but a key")
     .option("--name <text>", "name of the Node (default: the machine's, as typed)")
     .option("--identity <file>", "private key to get in with, before the agent's and those in ~/.ssh")
-    .option("--jump <machine>", "machine to go through: [user@]host[:port] (default: ProxyJump of ~/.ssh/config)")
+    .option("--jump <machine>", "machine to go through: [user@]host[:port], or several in a row with commas between (default: ProxyJump of ~/.ssh/config)")
     .option(...acceptHostKey)
     .option("--password-stdin", "read the password for getting in from stdin")
     .option("--timeout <duration>", "how long to wait until it is Ready", "30s")
