@@ -1,5 +1,6 @@
 import { sleep, timeoutSignal, type Clock } from "../src/base/clock.ts";
 import { messageOf } from "../src/base/errors.ts";
+import { createFlag, type Flag } from "../src/base/flag.ts";
 import { keyOf, type Key } from "../src/base/keys.ts";
 import type { Logger } from "../src/base/log.ts";
 import type { Node } from "../src/api/node.ts";
@@ -48,7 +49,8 @@ export function createEngineWatch(parts: EngineWatchParts): Runnable {
       const follow = (node: Node, provider: Provider) => {
         const abort = new AbortController();
         const both = AbortSignal.any([signal, abort.signal]);
-        const loops = [listLoop(parts, node.metadata.name, provider, both), eventLoop(parts, provider, both)];
+        const answers = createFlag();
+        const loops = [listLoop(parts, node.metadata.name, provider, answers, both), eventLoop(parts, provider, answers, both)];
         const done = Promise.all(loops.map((loop) => loop.catch((error: unknown) => {
           if (!both.aborted) log.error("engine watch ended", { node: node.metadata.name, provider: provider.name, error: messageOf(error) });
         }))).then(() => {});
@@ -83,10 +85,12 @@ function placedOn({ workspaces }: EngineWatchParts, nodeName: string, provider: 
   return workspaces.byIndex("node", nodeName).filter(({ spec }) => spec.provider === provider.name);
 }
 
-async function eventLoop(parts: EngineWatchParts, provider: Provider, signal: AbortSignal): Promise<void> {
+/** An engine that cannot be listed has no events: only the listing knocks on one that is not there, most Nodes having some. */
+async function eventLoop(parts: EngineWatchParts, provider: Provider, answers: Flag, signal: AbortSignal): Promise<void> {
   if (provider.events === undefined) return;
   const prefix = `vendetta-${parts.cluster}-`;
   while (!signal.aborted) {
+    await answers.raised(signal);
     try {
       for await (const id of provider.events(parts.cluster, signal)) if (id.startsWith(prefix)) wakeByUid(parts, id.slice(prefix.length));
     } catch (error) {
@@ -96,12 +100,13 @@ async function eventLoop(parts: EngineWatchParts, provider: Provider, signal: Ab
   }
 }
 
-async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Provider, signal: AbortSignal): Promise<void> {
+async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Provider, answers: Flag, signal: AbortSignal): Promise<void> {
   let known: ReadonlyMap<string, string> | undefined;
   let orphansSince: ReadonlyMap<string, number> = new Map();
   let failing = false;
   for (;;) {
-    const listed = await list(parts, provider, signal);
+    const listed = isNobodys(parts, nodeName, provider) ? undefined : await list(parts, provider, signal);
+    answers.set(listed !== undefined);
     if (listed === undefined) {
       // Whoever believed this engine to be well should look for itself; nothing is concluded from silence (INV-5).
       if (!failing) for (const workspace of placedOn(parts, nodeName, provider)) parts.wake(keyOf(workspace));
@@ -117,6 +122,12 @@ async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Pro
     }
     await sleep(parts.clock, listIntervalMs, signal);
   }
+}
+
+/** The Node's own probe found no such engine, and nothing is placed there: one knock a round is enough. */
+function isNobodys(parts: EngineWatchParts, nodeName: string, provider: Provider): boolean {
+  const probed = parts.nodes.get({ name: nodeName })?.status?.providers?.find(({ name }) => name === provider.name);
+  return probed?.usable === false && placedOn(parts, nodeName, provider).length === 0;
 }
 
 async function list(parts: EngineWatchParts, provider: Provider, signal: AbortSignal): Promise<readonly Instance[] | undefined> {

@@ -198,7 +198,7 @@ function runSpec(parts: ServiceControllerParts, service: Service): { readonly ha
   const { declared, all, withoutAddress } = runEnvironment(service, parts);
   const asked = service.metadata.annotations?.[restartedAtAnnotation];
   const hash = fingerprint({ command, workingDir, env: declared, ...(asked === undefined ? {} : { asked }) });
-  return { hash, withoutAddress, spec: { service: service.metadata.uid, hash, command, workingDir, env: all } };
+  return { hash, withoutAddress, spec: { service: service.metadata.uid, name: service.metadata.name, hash, command, workingDir, env: all } };
 }
 
 function health(parts: ServiceControllerParts, service: Service, place: Place, run: Run | undefined, spec: RunSpec): ServiceObservation["health"] {

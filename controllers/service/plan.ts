@@ -104,7 +104,7 @@ function planRunning(service: Service, seen: ServiceObservation, run: Run, state
 function planTerminate(service: Service, seen: ServiceObservation, run: Run, state: Running, why: string, message: string): ServicePlan {
   const facts = runFacts(seen, run, state);
   const graceMs = service.spec.terminationGracePeriodSeconds * 1000;
-  const common = { phase: "Stopping", reason: why, message: `stopping: ${message}`, facts: why === "Unhealthy" ? { ...facts, lastExit: { reason: "Unhealthy", message } } : facts } as const;
+  const common = { phase: "Stopping", reason: why, message: `stopping: ${message}`, facts: why === "Unhealthy" ? { ...facts, lastExit: { reason: "Unhealthy", message, startedAt: facts.startedAt } } : facts } as const;
   if (state.stopRequestedAtSeconds === undefined) {
     return keep(service, seen, { ...common, steps: [{ do: "signal", name: "TERM", run: run.number, why: message }], afterMs: graceMs });
   }
@@ -164,7 +164,7 @@ function lostRun(service: Service, workspace: Workspace): StartReason {
   if (instanceStartId === workspace.status?.startId) return { why: "Restart", facts: {} };
   const { phase } = service.status ?? {};
   const wasDown = phase === "Stopped" || phase === "Completed" || phase === "Failed";
-  return { why: wasDown ? "First" : "Restart", facts: { failures: 0, lastExit: wasDown ? lastExit : { reason: "WorkspaceRestarted", message: "its workspace was started anew" } } };
+  return { why: wasDown ? "First" : "Restart", facts: { failures: 0, lastExit: wasDown ? lastExit : { reason: "WorkspaceRestarted", message: "its workspace was started anew", startedAt } } };
 }
 
 function planStart(service: Service, seen: ServiceObservation, { why, facts }: StartReason): ServicePlan {
@@ -245,13 +245,14 @@ function exitFacts(service: Service, seen: ServiceObservation, run: Run, state: 
   if (counted && old.lastExit !== undefined) return { lastExit: old.lastExit, failures: old.failures ?? 0, exitedAtMs };
   // Without a finishedAt it is the mark that planTerminate left: this run was stopped because it was unhealthy.
   const unhealthy = old?.runNumber === run.number && old.lastExit?.reason === "Unhealthy" && old.lastExit.finishedAt === undefined && state.stopRequested;
+  const startedAt = timestamp(run.startedAtSeconds * 1000);
   const lastExit = unhealthy ? { ...describeExit(state), reason: "Unhealthy", message: old.lastExit!.message } : describeExit(state);
   const ranMs = exitedAtMs - run.startedAtSeconds * 1000;
   const before = ranMs >= steadyMs ? 0 : (old?.failures ?? 0);
   const failures = state.stopRequested && !unhealthy ? 0 : before + 1;
   return {
-    pid: undefined, runNumber: run.number, runHash: run.hash, startedAt: timestamp(run.startedAtSeconds * 1000), failures, exitedAtMs,
-    lastExit: { ...lastExit, ...(finishedAt === undefined ? {} : { finishedAt }) },
+    pid: undefined, runNumber: run.number, runHash: run.hash, startedAt, failures, exitedAtMs,
+    lastExit: { ...lastExit, startedAt, ...(finishedAt === undefined ? {} : { finishedAt }) },
   };
 }
 

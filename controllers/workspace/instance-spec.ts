@@ -6,9 +6,9 @@ import { fingerprint } from "../fingerprint.ts";
 
 /** The part of a spec that is fixed when the instance is made: when it changes, the instance is made anew. */
 function fixedPart({ metadata, spec }: Workspace) {
-  const { image, env, workingDir, user, mounts, resources, docker, ports } = spec;
+  const { image, imageChecksum, env, workingDir, user, mounts, resources, ports } = spec;
   const asked = metadata.annotations?.[recreationAnnotation];
-  return { name: metadata.name, image, env, workingDir, user, mounts, resources, engine: docker, ports, ...(asked === undefined ? {} : { asked }) };
+  return { name: metadata.name, image, env, workingDir, user, mounts, resources, engine: engineOf(spec), ports, ...(imageChecksum === undefined ? {} : { imageChecksum }), ...(asked === undefined ? {} : { asked }) };
 }
 
 export function specHashOf(workspace: Workspace): string {
@@ -25,6 +25,7 @@ export function instanceSpec(workspace: Workspace, cluster: string, ports: reado
     specHash: specHashOf(workspace),
     hostname: metadata.name,
     image: spec.image ?? "",
+    imageChecksum: spec.imageChecksum,
     imagePullPolicy: spec.imagePullPolicy,
     env: spec.env,
     workingDir: spec.workingDir,
@@ -37,6 +38,10 @@ export function instanceSpec(workspace: Workspace, cluster: string, ports: reado
     }),
     ports: ports.filter((each) => each.via === "Engine").map(({ port, nodePort }) => ({ port, nodePort, protocol: "tcp" })),
     resources: { cpus: spec.resources.cpu === undefined ? undefined : parseQuantity(spec.resources.cpu), memoryBytes: bytes(spec.resources.memory), pidsMax: spec.resources.pids },
-    engine: spec.docker ?? {},
+    engine: engineOf(spec) ?? {},
   };
+}
+
+function engineOf(spec: Workspace["spec"]): Readonly<Record<string, unknown>> | undefined {
+  return spec.provider === "host" ? undefined : spec[spec.provider];
 }

@@ -59,7 +59,7 @@ export async function enrol(parts: EnrolParts, machine: SshMachine, wish: EnrolW
     }
     assert(way !== undefined && last !== undefined, "a way has at least one machine");
     const there = last;
-    const probed = await inStep("look", wish, () => probeMachine(there, clock, parts.probeEngine, wish.onStep, wish.signal));
+    const probed = await inStep("look", wish, () => probeMachine(there, clock, parts.probeEngine, wish, wish.signal));
     return { way, ...probed, changed: installed.length > 0, undo, close };
   } catch (error) {
     try {

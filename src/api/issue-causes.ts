@@ -89,7 +89,8 @@ function subjectFirst(found: unknown, message: string): string {
   return isQuotable(found) ? `${JSON.stringify(found)} ${message}` : message;
 }
 
-function isQuotable(value: unknown): boolean {
+/** Whether a message may repeat it. */
+export function isQuotable(value: unknown): boolean {
   // Control characters would break the line, or the terminal it is shown on.
   return typeof value !== "string" || (value.length <= quotedCharactersMax && !/\p{Cc}/u.test(value));
 }

@@ -88,6 +88,9 @@ export type NodeSpec = Readonly<z.infer<typeof spec>>;
 export type NodeStatus = Readonly<z.infer<typeof status>>;
 export type Taint = Readonly<z.infer<typeof taint>>;
 
+/** Label, with the value "true", of the Node that is the server's own machine: what a nodeSelector asks for to stay there. */
+export const localNodeLabel = "vendetta.dev/local";
+
 /** A machine that Workspaces run on. */
 export interface Node {
   readonly apiVersion: "vendetta.dev/v1alpha1";

@@ -1,17 +1,12 @@
 import { z } from "zod";
+import { absolutePath } from "./absolute-path.ts";
 import { conditions } from "./conditions.ts";
 import { dnsLabel, dnsSubdomain, labels, type ObjectMeta } from "./meta.ts";
 import { quantity } from "./quantity.ts";
 import type { KindDefinition } from "./kind.ts";
 import { mergedByKeys, ownedWhole } from "./list-type.ts";
 import type { StatusCause } from "./status-error.ts";
-
-const absolutePath = z
-  .string()
-  .max(4096)
-  .startsWith("/", "must be an absolute path")
-  .refine((path) => !path.split("/").includes(".."), "must not contain '..'")
-  .refine((path) => !path.includes("\0"), "must not contain a NUL byte");
+import { docker, engineCauses, lxc, qemu } from "./workspace-engines.ts";
 
 /** Environment of a Workspace or a Service. Values are plain: put no secret in a manifest. */
 export const environment = z
@@ -39,21 +34,14 @@ const toleration = z.strictObject({
   effect: z.enum(["NoSchedule", "NoExecute"]).optional().describe("The taint's effect. Absent: both."),
 });
 
-const docker = z.strictObject({
-  command: z.array(z.string()).min(1).max(1000).optional().describe("Main command and its arguments, instead of one that waits until the workspace is stopped."),
-  network: z.string().max(128).optional().describe("Docker network to join. Default: the engine's bridge."),
-  privileged: z.boolean().optional().describe("Give all capabilities: the container can take over the node."),
-  capAdd: z.array(z.string().max(64)).max(64).optional().describe("Linux capabilities to add."),
-  extraHosts: z.array(z.string().max(300)).max(64).optional().describe("Lines for /etc/hosts, as host:address."),
-});
-
 const spec = z.strictObject({
   provider: z.enum(["docker", "lxc", "qemu", "host"]).describe("Engine: docker (container), lxc (system container), qemu (virtual machine), host (plain processes, no isolation)."),
   nodeName: dnsSubdomain.optional().describe("Name of the Node to run on. Absent: a Ready Node with room is chosen."),
   nodeSelector: ownedWhole(labels).optional().describe("Labels a Node must have for this Workspace to be placed on it."),
   tolerations: z.array(toleration).max(50).default([]).describe("Taints that do not keep this Workspace away."),
   state: z.enum(["Running", "Stopped"]).default("Running").describe("Running, or Stopped: everything inside is stopped and the disk is kept."),
-  image: z.string().max(512).regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/, "must be an image reference such as node:20 or registry.example/team/app:1.2").optional().describe("What the instance is made from, as the engine names it."),
+  image: z.string().min(1).max(2048).optional().describe("What the instance is made from. docker: an image reference. lxc: a template such as debian:bookworm, or a root file system. qemu: a disk image. Those two may be an absolute path on the node or a URL."),
+  imageChecksum: z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: and 64 hexadecimal digits, as 'sha256sum' prints them").optional().describe("Checksum that the file named by image must have, for lxc and qemu: sha256: and 64 hexadecimal digits."),
   imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent").describe("When the image is fetched: Always (before each creation), IfNotPresent (when the node lacks it), Never."),
   env: environment,
   workingDir: absolutePath.optional().describe("Directory that commands start in."),
@@ -70,6 +58,8 @@ const spec = z.strictObject({
     .describe("Upper bounds on what it uses of the node. Absent: none."),
   terminationGracePeriodSeconds: z.number().int().min(0).max(3600).default(10).describe("Seconds between asking the instance to stop and forcing it, after its services have stopped."),
   docker: docker.optional().describe("What is special to provider docker."),
+  lxc: lxc.optional().describe("What is special to provider lxc."),
+  qemu: qemu.optional().describe("What is special to provider qemu."),
 });
 
 const workspacePort = z.strictObject({
@@ -137,10 +127,8 @@ export const workspaceKind: KindDefinition<Workspace> = {
 };
 
 function validateWorkspace({ spec }: Workspace, old: Workspace | undefined): readonly StatusCause[] {
-  const causes: StatusCause[] = [];
+  const causes: StatusCause[] = [...engineCauses(spec)];
   const refuse = (field: string, message: string, reason = "FieldValueInvalid") => causes.push({ field, message, reason });
-  if (spec.provider !== "host" && spec.image === undefined) refuse("spec.image", `is required for provider ${spec.provider}`, "FieldValueRequired");
-  if (spec.provider !== "docker" && spec.docker !== undefined) refuse("spec.docker", `is for provider docker; this Workspace's provider is ${spec.provider}`, "FieldValueForbidden");
   if (old !== undefined && old.spec.provider !== spec.provider) refuse("spec.provider", `cannot be changed (from ${old.spec.provider} to ${spec.provider}): delete the Workspace and apply it again`, "FieldValueForbidden");
   spec.mounts.forEach((mount, i) => {
     const given = [mount.hostPath, mount.volume, mount.tmpfs].filter((each) => each !== undefined).length;

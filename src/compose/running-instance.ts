@@ -32,6 +32,6 @@ export async function runningInstance(parts: RunningInstanceParts, ref: Namespac
   const provider = node === undefined ? undefined : parts.machines.of(node).provider(workspace.spec.provider);
   if (provider === undefined || instanceId === undefined) throw refused("is not placed on a node yet");
   const instance = await parts.instances.inspect(provider, instanceId, signal);
-  if (instance?.state !== "running") throw refused(`does not run; see 'vendetta describe workspace ${ref.name}'`);
+  if (instance?.state !== "running") throw refused(workspace.spec.state === "Stopped" ? `is stopped; 'vendetta workspace up ${ref.name}' starts it` : `does not run; see 'vendetta describe workspace ${ref.name}'`);
   return { workspace, provider, instance };
 }

@@ -36,8 +36,10 @@ export interface InstanceSpec {
   /** Fingerprint of this spec by the caller, kept with the instance and told back by `list`. Published ports are not part of it. */
   readonly specHash: string;
   readonly hostname: string;
-  /** Engine's own image reference. "" for `host`. */
+  /** Engine's own image reference. "" for `host`, and for a machine that boots a kernel directly and has no disk image. */
   readonly image: string;
+  /** "sha256:" and 64 hexadecimal digits that the image's file must have; undefined: not checked. */
+  readonly imageChecksum?: string | undefined;
   readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir: string | undefined;
@@ -87,6 +89,8 @@ export interface ProviderFeatures {
   readonly images: boolean;
   /** cpu, memory and pids limits are enforced. */
   readonly limits: boolean;
+  /** `snapshots` is there. False: refuse with a reason. */
+  readonly snapshots: boolean;
   readonly isolation: "none" | "container" | "vm";
 }
 
@@ -132,15 +136,36 @@ export interface DestroyOptions {
   readonly owner?: InstanceOwner;
 }
 
+/** A kept state of an instance's disks. */
+export interface Snapshot {
+  /** By whoever took it; unique in the instance. Lower-case letters, digits and '-'. */
+  readonly name: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+}
+
+/** States of an instance's own disk. Volumes and bind mounts are not part of them. They go when the instance's volumes do. */
+export interface Snapshots {
+  list(id: string, signal: AbortSignal): Promise<readonly Snapshot[]>;
+  /** As the disk is now, running or not. No-op when there is one of that name. @throws NotFound, SnapshotFailed */
+  take(id: string, name: string, signal: AbortSignal): Promise<void>;
+  /** Puts the disk back. The instance must not run. @throws NotFound, StillRunning, SnapshotNotFound */
+  restore(id: string, name: string, signal: AbortSignal): Promise<void>;
+  /** No-op when absent. */
+  remove(id: string, name: string, signal: AbortSignal): Promise<void>;
+}
+
 /** Told while `create` works; `message` is for people ("pulling node:20: 34 of 78 MiB"). A milestone is worth an event, and is told once. */
 export type Progress = (message: string, milestone?: "Pulling" | "Pulled") => void;
 
 /**
  * One engine on one node. Speaks of instances and has never heard of a Workspace.
  *
- * Every verb is idempotent, may be called concurrently for different ids, and looks at the engine itself: it remembers
- * nothing between calls. Errors are ProviderError with a reason; an unreachable engine is `EngineUnreachable`. Each call
- * ends when its signal aborts (with the signal's reason); the effect is then unknown: inspect.
+ * Every verb is idempotent, may be called concurrently for different ids, and looks at the engine itself. It remembers
+ * nothing between calls, but for what is asked over and over: `dial` may know for seconds that an instance runs, `probe` for a
+ * minute that the engine is usable where nothing turns it on and off. Errors are ProviderError with a reason; an unreachable
+ * engine is `EngineUnreachable`. Each call ends when its signal aborts (with the signal's reason); the effect is then unknown:
+ * inspect.
  */
 export interface Provider {
   readonly name: ProviderName;
@@ -162,6 +187,14 @@ export interface Provider {
   exec(id: string, argv: readonly string[], options: InstanceExecOptions): Promise<ExecStream>;
   /** A connection to a TCP port inside. @throws ProviderError reason ConnectionRefused, Timeout, NotRunning */
   dial(id: string, port: number, signal: AbortSignal): Promise<Duplex>;
+  /**
+   * Makes the engine publish exactly these of a running instance, and no others; there when the engine can change it without
+   * making the instance anew. @throws NotRunning, PortInUse (message names the port)
+   */
+  publish?(id: string, ports: readonly PublishedPort[], signal: AbortSignal): Promise<void>;
+  /** The last `bytesMax` bytes that its console showed, also of a machine that has ended; "" when there are none. */
+  console?(id: string, bytesMax: number, signal: AbortSignal): Promise<string>;
+  readonly snapshots?: Snapshots;
   /** undefined: it does not run. Takes the engine some work: ask only when somebody wants to know. */
   usage?(id: string, signal: AbortSignal): Promise<InstanceUsage | undefined>;
   /**

@@ -79,7 +79,8 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
   let said = "";
 
   const start = async () => {
-    const given = [`Port=${port}`, `ListenAddress=${host}`, `AuthorizedKeysFile=${authorizedKeysFile ?? file("authorized_keys")}`, "StrictModes=no", "UsePAM=no", "PermitRootLogin=yes", "PidFile=none", "MaxStartups=100:30:200", ...(sftp ? ["Subsystem=sftp internal-sftp"] : []), ...options];
+    // Of an option that is given twice, sshd takes the first.
+    const given = [...options, `Port=${port}`, `ListenAddress=${host}`, `AuthorizedKeysFile=${authorizedKeysFile ?? file("authorized_keys")}`, "StrictModes=no", "UsePAM=no", "PermitRootLogin=yes", "PidFile=none", "MaxStartups=100:30:200", ...(sftp ? ["Subsystem=sftp internal-sftp"] : [])];
     const argv = [...inNamespace, daemon, "-D", "-e", "-f", "/dev/null", "-h", file("host"), ...given.flatMap((each) => ["-o", each])];
     child = spawn(argv[0]!, argv.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
     child.stderr!.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-100_000)));

@@ -44,8 +44,8 @@ const say = async (name: string, status: "True" | "Unknown", reason = "Probed", 
   const node = await cli.store.get("Node", { name });
   await cli.store.updateStatus("Node", { ...node, status: { observedGeneration: node.metadata.generation, conditions: [{ type: "Ready", status, reason, message, lastTransitionTime: "2026-01-01T00:00:00Z" }] } });
 };
-const place = async (name: string, nodeName: string, metadata: object = {}) => {
-  const made = await cli.store.create("Workspace", workspace(name, {}, metadata) as never);
+const place = async (name: string, nodeName: string, metadata: object = {}, spec: object = {}) => {
+  const made = await cli.store.create("Workspace", workspace(name, spec, metadata) as never);
   return await cli.store.updateStatus("Workspace", { ...made, status: { nodeName, instanceId: `vendetta-${name}`, phase: "Running", observedGeneration: made.metadata.generation } });
 };
 const exists = async (kind: "Node" | "Workspace", name: string) => (await cli.store.list(kind)).items.some((each) => each.metadata.name === name);
@@ -87,6 +87,19 @@ describe("node add", () => {
     const { access, done } = fakeAccess();
     assert.match((await cli.run("node add box", { access })).stderr, /"box" already, and it is another machine \(dev@elsewhere\); give this one another name with --name/);
     assert.deepEqual(done, []);
+  });
+  it("gives it labels and an engine's socket, and changes neither afterwards", async () => {
+    const { access } = fakeAccess({ enrol: (machine, { dockerSocketPath }) => Promise.resolve({ way: reach(machine.host), dockerSocketPath, changed: true, undo: () => Promise.resolve(), close: () => Promise.resolve() }) });
+    await cli.run("node add box --label place=far --label a= --docker-socket /srv/docker.sock --timeout 0", { access });
+    const made = await cli.store.get("Node", { name: "box" });
+    assert.deepEqual([made.metadata.labels, made.spec.providers.docker?.socketPath], [{ place: "far", a: "" }, "/srv/docker.sock"]);
+    assert.deepEqual(await cli.run("node add box --label place=far --docker-socket /srv/docker.sock", { access }).then(({ code, stdout }) => ({ code, stdout })), { code: 0, stdout: "node.vendetta.dev/box unchanged\n" });
+    for (const [args, says] of [["--label place=near", /its label place is far; to change that, run 'vendetta patch node box -p \{"metadata":\{"labels":\{"place":"near"\}\}\}'/], ["--docker-socket /other", /asked at \/srv\/docker\.sock; to change that/], ["--label place", /"place" is not KEY=VALUE/]] as const) {
+      const { code, stderr } = await cli.run(`node add box ${args}`, { access });
+      assert.equal(code, 1);
+      assert.match(stderr, says);
+    }
+    assert.deepEqual(await cli.store.get("Node", { name: "box" }), made);
   });
 });
 
@@ -136,7 +149,7 @@ describe("node forget", () => {
   beforeEach(async () => {
     await nodeOf("box", { ssh: reach("box") });
     await cli.store.patch("Node", { name: "box" }, { type: "merge", patch: { metadata: { finalizers: ["vendetta.dev/node"] } } });
-    await place("dev", "box", { finalizers: ["vendetta.dev/workspace"] });
+    await place("dev", "box", { finalizers: ["vendetta.dev/workspace"] }, { mounts: [{ path: "/data", volume: "data" }, { path: "/tmp", tmpfs: {} }] });
     await place("theirs", "box", { finalizers: ["vendetta.dev/workspace", "example.com/backup"] });
     await place("elsewhere", "vm");
     await say("box", "Unknown", "Unreachable", "no answer for 120 s");
@@ -144,7 +157,8 @@ describe("node forget", () => {
   it("asks, or needs to be told, and lists what may be left behind", async () => {
     const { code, stderr } = await cli.run("node forget box");
     assert.deepEqual([code, await exists("Node", "box"), await exists("Workspace", "dev")], [1, true, true]);
-    for (const word of ["no answer for 120 s", "Workspace dev: instance vendetta-dev", "authorized_keys of dev@box", "--yes"]) assert.ok(stderr.includes(word), stderr);
+    assert.match(stderr, /^ {2}INSTANCE +ENGINE +WORKSPACE +VOLUMES\n {2}vendetta-dev +docker +dev +data\n {2}vendetta-theirs +docker +theirs +<none>\n/m);
+    for (const word of ["no answer for 120 s", "authorized_keys of dev@box", "--yes"]) assert.ok(stderr.includes(word), stderr);
   });
   it("lets go of the Node and its Workspaces, and of nobody else's finalizers", async () => {
     assert.deepEqual(await cli.run("node forget box --yes").then(({ code, stdout }) => ({ code, stdout })), { code: 0, stdout: 'node.vendetta.dev "box" forgotten, with 2 Workspaces\n' });

@@ -92,6 +92,13 @@ describe("planService", () => {
     const second = planService(service({}, { ...first.status, instanceStartId: "s1" }), seen(latest(exited(1, { number: 2 }))));
     assert.equal(second.status.failures, 2);
   });
+  it("tells of an end when that run began, also when nobody saw the end", () => {
+    const began = "2026-01-01T11:59:00Z";
+    const { status } = planService(service(), seen(latest(exited(1, { startedAtSeconds: nowSeconds - 60 }))));
+    assert.equal(status.lastExit?.startedAt, began);
+    const anew = planService(service({}, { runNumber: 1, instanceStartId: "s0", startedAt: began, phase: "Running" }), seen());
+    assert.deepEqual([anew.status.lastExit?.reason, anew.status.lastExit?.startedAt], ["WorkspaceRestarted", began]);
+  });
   it("counts a stop for bad health as a failure, and says so", () => {
     const plan = planService(service({}, { runNumber: 1, pid: 42, lastExit: { reason: "Unhealthy", message: "GET answered 500" } }), seen(latest(exited(143, { stopRequested: true }))));
     assert.equal(plan.status.failures, 1);

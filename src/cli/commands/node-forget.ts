@@ -1,11 +1,14 @@
 import { findCondition } from "../../api/conditions.ts";
+import type { Node } from "../../api/node.ts";
 import type { KindName } from "../../api/registry.ts";
+import type { Workspace } from "../../api/workspace.ts";
 import { isNotFound } from "../../api/status-error.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { addressOf, machineName, placedOn, shortName } from "../node-reach.ts";
 import { createPerson } from "../person.ts";
 import type { Session } from "../session.ts";
 import { printable } from "../style.ts";
+import { tableLines } from "../table-text.ts";
 import { CliError } from "../world.ts";
 
 export interface NodeForgetOptions {
@@ -20,15 +23,22 @@ export async function nodeForget(session: Session, name: string, { yes }: NodeFo
   if (node.spec.local !== undefined) throw new CliError(`Node "${name}" is this machine, and cannot be forgotten: delete what is on it, then the Node`);
   if (ready?.status === "True") throw new CliError(`Node "${name}" answers: remove it properly ('vendetta node remove ${name}'); forgetting is for a machine that is gone`);
   const placed = await placedOn(store, name);
-  const left = [
-    ...placed.map((each) => `  Workspace ${shortName(each)}: instance ${each.status?.instanceId ?? "not made yet, as far as is known"}, its processes and its volumes`),
-    ...(node.spec.ssh === undefined ? [] : [`  the cluster's key in ~/.ssh/authorized_keys of ${machineName(node.spec.ssh)}`]),
-  ];
-  session.tell(`Node "${name}" (${addressOf(node)}) does not answer${ready === undefined ? "" : `: ${printable(ready.message)}`}.\nWhat may be left behind there, as nobody can look:\n${left.join("\n")}\nShould the machine come back and be added again, instances that are left show in 'vendetta get orphans', and are removed.`);
+  session.tell(`Node "${name}" (${addressOf(node)}) does not answer${ready === undefined ? "" : `: ${printable(ready.message)}`}.\nWhat may be left behind there, as nobody can look:\n${leftBehind(session, node, placed).map((line) => `  ${line}`).join("\n")}\nShould the machine come back and be added again, under whatever name, instances that are left show in 'vendetta get orphans' and are removed half a minute later. Their volumes are kept.`);
   if (yes !== true && !(await confirmed(session, name))) throw new CliError(`Node "${name}" was not forgotten; nothing was changed`);
   for (const { metadata } of placed) await letGo(store, "Workspace", metadata);
   await letGo(store, "Node", node.metadata);
   session.print(`node.vendetta.dev "${name}" forgotten${placed.length === 0 ? "" : `, with ${placed.length === 1 ? "a Workspace" : `${placed.length} Workspaces`}`}`);
+}
+
+/** By name and engine, as whoever gets to the machine would look for them. */
+function leftBehind({ errStyle: style, world: { stderr } }: Session, node: Node, placed: readonly Workspace[]): readonly string[] {
+  const rows = placed.map((each) => [each.status?.instanceId ?? "<not known to be made>", each.spec.provider, shortName(each), each.spec.mounts.flatMap(({ volume }) => volume ?? []).join(",") || "<none>"]);
+  // The two columns that the lines are indented by.
+  const columns = stderr.isTTY === true && stderr.columns !== undefined ? stderr.columns - 2 : undefined;
+  return [
+    ...(rows.length === 0 ? [] : tableLines({ header: ["INSTANCE", "ENGINE", "WORKSPACE", "VOLUMES"], rows }, { style, header: true, columns })),
+    ...(node.spec.ssh === undefined ? [] : [`the cluster's key in ~/.ssh/authorized_keys of ${machineName(node.spec.ssh)}`]),
+  ];
 }
 
 async function confirmed({ world, signal }: Session, name: string): Promise<boolean> {

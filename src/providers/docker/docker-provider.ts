@@ -39,7 +39,7 @@ export function createDockerProvider({ transport, clock, socketPath }: DockerPro
 
   return {
     name: "docker",
-    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: true, isolation: "container" },
+    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: true, snapshots: false, isolation: "container" },
     probe: (signal) => probe(docker, socketPath, signal),
     inspect,
     async list(cluster, signal) {

@@ -21,7 +21,7 @@ export function createSimProvider(engine: SimEngine, { name = "docker", images }
 
   return {
     name,
-    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: false, isolation: "container" },
+    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: false, snapshots: false, isolation: "container" },
     probe: () => Promise.resolve(engine.down ? { usable: false, reason: "NotRunning", message: "the simulated engine is down" } : { usable: true, version: "sim" }),
     async list(cluster, signal) {
       ask(signal);

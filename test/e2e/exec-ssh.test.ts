@@ -1,0 +1,4 @@
+import { execSuite } from "./exec-suite.ts";
+
+execSuite({ provider: "docker", remote: true });
+execSuite({ provider: "host", remote: true });
