@@ -62,7 +62,7 @@ function openLocal({ paths, clock }: MachinesParts, node: Node): Omit<OpenMachin
 
 function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
   const here = createLocalTransport({ clock });
-  const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, isNodePortFree: (port) => here.isPortFree(port), onChange: () => onWayChange(node.metadata.name), clock, random });
+  const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, here, onChange: () => onWayChange(node.metadata.name), clock, random });
   const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
   return {
     machine: { ...machineOf(node, way.transport, dir, clock), remote: way.remote },

@@ -49,6 +49,8 @@ export interface SshdOptions {
   readonly home?: string;
   /** Where the keys are that it lets in. Default: a file of the test's, with its key. */
   readonly authorizedKeysFile?: string;
+  /** Where it listens. Default: this machine's loopback address; a `TestNetwork`'s, in there. */
+  readonly network?: { readonly name: string; readonly address: string };
   /** The account's password. Default: none that anybody knows. */
   readonly password?: string;
 }
@@ -58,7 +60,7 @@ export function makeKey(file: string, passphrase = "", type = "ed25519"): void {
   execFileSync("ssh-keygen", ["-q", "-t", type, "-N", passphrase, "-C", "test", "-f", file]);
 }
 
-export async function startSshd({ options = [], sftp = true, shell, home, password, authorizedKeysFile }: SshdOptions = {}): Promise<TestSshd> {
+export async function startSshd({ options = [], sftp = true, shell, home, password, authorizedKeysFile, network }: SshdOptions = {}): Promise<TestSshd> {
   mkdirSync("/run/sshd", { recursive: true });
   const directory = mkdtempSync(join(tmpdir(), "vd-sshd-"));
   const file = (name: string) => join(directory, name);
@@ -67,7 +69,8 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
   const accounts = `root:x:0:0:root:${home ?? homedir}:${shell ?? "/bin/dash"}\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`;
   writeFileSync(file("passwd"), accounts);
   writeFileSync(file("shadow"), `root:${password === undefined ? "*" : execFileSync("openssl", ["passwd", "-6", password], { encoding: "utf8" }).trim()}:19000:0:99999:7:::\n`, { mode: 0o600 });
-  const inNamespace = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/shadow && shift 2 && exec "$@"', "sh", file("passwd"), file("shadow")];
+  const host = network?.address ?? "127.0.0.1";
+  const inNamespace = [...(network === undefined ? [] : ["ip", "netns", "exec", network.name]), "unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/shadow && shift 2 && exec "$@"', "sh", file("passwd"), file("shadow")];
   const port = await freePort();
   makeKey(file("host"));
   makeKey(file("key"));
@@ -77,13 +80,13 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
 
   const start = async () => {
     // Of an option that is given twice, sshd takes the first.
-    const given = [...options, `Port=${port}`, "ListenAddress=127.0.0.1", `AuthorizedKeysFile=${authorizedKeysFile ?? file("authorized_keys")}`, "StrictModes=no", "UsePAM=no", "PermitRootLogin=yes", "PidFile=none", "MaxStartups=100:30:200", ...(sftp ? ["Subsystem=sftp internal-sftp"] : [])];
+    const given = [...options, `Port=${port}`, `ListenAddress=${host}`, `AuthorizedKeysFile=${authorizedKeysFile ?? file("authorized_keys")}`, "StrictModes=no", "UsePAM=no", "PermitRootLogin=yes", "PidFile=none", "MaxStartups=100:30:200", ...(sftp ? ["Subsystem=sftp internal-sftp"] : [])];
     const argv = [...inNamespace, daemon, "-D", "-e", "-f", "/dev/null", "-h", file("host"), ...given.flatMap((each) => ["-o", each])];
     child = spawn(argv[0]!, argv.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
     child.stderr!.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-100_000)));
     await eventually(async () => {
       if (child!.exitCode !== null) throw new Error(`sshd ended with ${child!.exitCode}: ${said}`);
-      await greeted(port);
+      await greeted(host, port);
     }, 10_000, 20);
   };
   const connections = () => (child?.pid === undefined ? [] : descendants(child.pid));
@@ -151,9 +154,9 @@ function descendants(root: number): number[] {
   return found;
 }
 
-function greeted(port: number): Promise<void> {
+function greeted(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: "127.0.0.1", port });
+    const socket = connect({ host, port });
     socket.setTimeout(1000, () => socket.destroy(new Error("no greeting")));
     socket.once("error", reject);
     socket.once("data", () => {

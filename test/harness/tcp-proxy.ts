@@ -17,7 +17,7 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+export async function startTcpProxy(targetPort: number, targetHost = "127.0.0.1"): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   const stalled = new Set<readonly [Socket, Socket]>();
   let made = 0;
@@ -34,7 +34,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const server = createServer({ allowHalfOpen: true }, (near) => {
     if (refused) return void near.destroy();
     made++;
-    const pair = [near, connect({ host: "127.0.0.1", port: targetPort, allowHalfOpen: true })] as const;
+    const pair = [near, connect({ host: targetHost, port: targetPort, allowHalfOpen: true })] as const;
     pairs.add(pair);
     for (const socket of pair) {
       socket.on("error", () => socket.destroy());

@@ -74,6 +74,7 @@ export function spreadStreams({ main, another, clock }: SpreadStreamsParts): Tra
       }
     },
     dial: (target, signal) => main.dial(target, signal),
+    listen: (port, onConnection, signal) => main.listen(port, onConnection, signal),
     isPortFree: (port) => main.isPortFree(port),
     files: main.files,
     async close() {

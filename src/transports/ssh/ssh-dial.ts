@@ -88,7 +88,7 @@ function forward(connection: SshConnection, target: DialTarget, signal: AbortSig
 }
 
 /** Without the connection it breaks; it does not merely end. */
-function endWith(connection: SshConnection, duplex: Duplex): void {
+export function endWith(connection: SshConnection, duplex: Duplex): void {
   const onLost = () => void duplex.destroy(connection.lost.reason as Error);
   connection.lost.addEventListener("abort", onLost, { once: true });
   duplex.once("close", () => connection.lost.removeEventListener("abort", onLost));

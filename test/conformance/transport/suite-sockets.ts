@@ -8,11 +8,11 @@ import { TransportError, type DialTarget } from "../../../src/transports/transpo
 import { eventually } from "../../harness/eventually.ts";
 import type { TransportTest } from "./place.ts";
 
-const signal = () => AbortSignal.timeout(10_000);
+export const signal = () => AbortSignal.timeout(10_000);
 const sha = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
 
 /** A server on this machine for the length of one case. */
-async function serve(onSocket: (socket: Socket) => void, at: { socketPath: string } | { port: number } = { port: 0 }): Promise<AsyncDisposable & { readonly server: Server; readonly target: DialTarget; readonly sockets: Set<Socket> }> {
+export async function serve(onSocket: (socket: Socket) => void, at: { socketPath: string } | { port: number } = { port: 0 }): Promise<AsyncDisposable & { readonly server: Server; readonly target: DialTarget; readonly sockets: Set<Socket> }> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -34,8 +34,8 @@ async function serve(onSocket: (socket: Socket) => void, at: { socketPath: strin
   };
 }
 
-const echo = (socket: Socket) => void socket.pipe(socket);
-const refusedWith = (code: string) => (error: unknown) => error instanceof TransportError && (error.cause as { code?: string } | undefined)?.code === code;
+export const echo = (socket: Socket) => void socket.pipe(socket);
+export const refusedWith = (code: string) => (error: unknown) => error instanceof TransportError && (error.cause as { code?: string } | undefined)?.code === code;
 
 /** All that comes until the far side's end. node:stream/consumers would destroy the socket then, with our own half. */
 function buffer(socket: Duplex): Promise<Buffer> {
@@ -47,9 +47,9 @@ function buffer(socket: Duplex): Promise<Buffer> {
   });
 }
 
-const text = async (socket: Duplex) => (await buffer(socket)).toString("utf8");
+export const text = async (socket: Duplex) => (await buffer(socket)).toString("utf8");
 
-async function carries(socket: Duplex, bytes: number): Promise<void> {
+export async function carries(socket: Duplex, bytes: number): Promise<void> {
   const data = randomBytes(bytes);
   const answer = buffer(socket);
   socket.end(data);
