@@ -7,6 +7,7 @@ import type { Random } from "../base/random.ts";
 import type { SshReach } from "../api/ssh-reach.ts";
 import type { SshFailure } from "../transports/ssh/ssh-error.ts";
 import { nameOfMachine } from "../transports/ssh/ssh-options.ts";
+import { createSessionLimit } from "../transports/ssh/session-limit.ts";
 import { spreadStreams } from "../transports/ssh/spread-streams.ts";
 import { createSshTransport, type SshTransport } from "../transports/ssh/ssh-transport.ts";
 import { TransportError, type Transport } from "../transports/transport.ts";
@@ -50,7 +51,8 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
   const hint = identityFile === undefined ? "; 'vendetta node add' makes it" : "";
   const credentials = { identities: [{ name: keyFile, privateKey: () => readKey(keyFile, hint) }] };
   const gate = jump === undefined ? undefined : createSshTransport({ ...jump, credentials, clock, random, reconnectMsMax });
-  const another = () => createSshTransport({ ...target, credentials, through: gate, clock, random, reconnectMsMax });
+  const sessionLimit = createSessionLimit({ clock });
+  const another = () => createSshTransport({ ...target, credentials, through: gate, clock, random, reconnectMsMax, sessionLimit });
   const transport = another();
   const spread = spreadStreams({ main: transport, another, clock });
   const watched = watchWay({ transport, gate, nodeName, onChange, clock });
