@@ -101,6 +101,7 @@ async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Pro
   let orphansSince: ReadonlyMap<string, number> = new Map();
   let failing = false;
   for (;;) {
+    const placedBefore = placedOn(parts, nodeName, provider).map(({ metadata }) => metadata.uid);
     const listed = await list(parts, provider, signal);
     if (listed === undefined) {
       // Whoever believed this engine to be well should look for itself; nothing is concluded from silence (INV-5).
@@ -113,7 +114,7 @@ async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Pro
       for (const uid of new Set([...now.keys(), ...before])) if (failing || now.get(uid) !== known?.get(uid) || !now.has(uid)) wakeByUid(parts, uid);
       known = now;
       failing = false;
-      orphansSince = await lookForOrphans(parts, nodeName, provider, listed, orphansSince, signal);
+      orphansSince = await lookForOrphans(parts, nodeName, provider, { listed, placedBefore, since: orphansSince }, signal);
     }
     await sleep(parts.clock, listIntervalMs, signal);
   }
@@ -130,14 +131,21 @@ async function list(parts: EngineWatchParts, provider: Provider, signal: AbortSi
   }
 }
 
-async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, listed: readonly Instance[], since: ReadonlyMap<string, number>, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+interface OrphanSearch {
+  readonly listed: readonly Instance[];
+  /** Uids of the Workspaces that were on the Node when the listing began: a far machine takes its time, and they may have gone meanwhile. */
+  readonly placedBefore: readonly string[];
+  readonly since: ReadonlyMap<string, number>;
+}
+
+async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, { listed, placedBefore, since }: OrphanSearch, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
   const { clock, log, recorder, store } = parts;
   // Asked only when the cache knows no owner: the store itself decides.
   if (listed.every((instance) => instance.id === instanceId(instance.owner) && parts.workspaces.byIndex("uid", instance.owner.uid).length > 0)) {
     parts.orphans.found(nodeName, provider.name, []);
     return new Map();
   }
-  const owned = new Set((await store.list("Workspace")).items.map((each) => each.metadata.uid));
+  const owned = new Set([...placedBefore, ...(await store.list("Workspace")).items.map((each) => each.metadata.uid)]);
   const plan = planOrphans(listed, owned, since, clock.now());
   const gone = new Set<string>();
   for (const instance of plan.remove) {
