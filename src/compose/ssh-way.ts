@@ -7,6 +7,7 @@ import type { Random } from "../base/random.ts";
 import { hopsOf, type SshReach } from "../api/ssh-reach.ts";
 import type { SshFailure } from "../transports/ssh/ssh-error.ts";
 import { nameOfMachine } from "../transports/ssh/ssh-options.ts";
+import { createSessionLimit } from "../transports/ssh/session-limit.ts";
 import { spreadStreams } from "../transports/ssh/spread-streams.ts";
 import { createSshTransport, type SshTransport } from "../transports/ssh/ssh-transport.ts";
 import { TransportError, type Transport } from "../transports/transport.ts";
@@ -55,7 +56,8 @@ export function openSshWay({ nodeName, ssh, sshDir, here, onChange, clock, rando
   for (const { host, port, user, hostKeys } of jump === undefined ? [] : hopsOf(jump)) {
     gates.push(createSshTransport({ host, port, user, hostKeys, credentials, through: gates.at(-1), clock, random, reconnectMsMax }));
   }
-  const another = () => createSshTransport({ ...target, credentials, through: gates.at(-1), clock, random, reconnectMsMax });
+  const sessionLimit = createSessionLimit({ clock });
+  const another = () => createSshTransport({ ...target, credentials, through: gates.at(-1), clock, random, reconnectMsMax, sessionLimit });
   const transport = another();
   const spread = spreadStreams({ main: transport, another, clock });
   const watched = watchWay({ transport, gates, nodeName, onChange, clock });

@@ -11,7 +11,7 @@ import type { Workspace } from "../../src/api/workspace.ts";
 import { isListenedOn } from "../../src/transports/ssh/ssh-ports.ts";
 import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
-import { createNetwork, type TestNetwork } from "../harness/network.ts";
+import { addNetwork, type TestNetwork } from "../harness/network.ts";
 import { freePort } from "../harness/ports.ts";
 import { sshNode } from "../harness/ssh-node.ts";
 import { sshdUnavailable, startSshd, type TestSshd } from "../harness/sshd.ts";
@@ -22,7 +22,7 @@ const apiVersion = "vendetta.dev/v1alpha1";
 
 /** A machine with a loopback interface of its own, and the way there. */
 class Machine {
-  readonly network: TestNetwork = createNetwork();
+  readonly network: TestNetwork = addNetwork();
   readonly home = mkdtempSync(join(tmpdir(), "vd-far-"));
   sshd!: TestSshd;
   proxy!: TcpProxy;
@@ -38,7 +38,7 @@ class Machine {
   async stop(): Promise<void> {
     await this.proxy?.close();
     await this.sshd?.stop();
-    this.network.close();
+    this.network.remove();
     rmSync(this.home, { recursive: true, force: true });
   }
 }
@@ -127,7 +127,7 @@ describe("services on other machines reach services elsewhere", { timeout: 200_0
     await cli.ok("delete", "service", "caller");
     const port = await nodePort("near");
     await eventually(() => assert.equal(one.listensOn(port), false), 10_000);
-    const thief: ChildProcess = spawn("ip", ["netns", "exec", one.network.name, process.execPath, "-e", `require("net").createServer().listen(${port}, "127.0.0.1")`], { stdio: "ignore" });
+    const thief: ChildProcess = spawn(one.network.enter[0]!, [...one.network.enter.slice(1), process.execPath, "-e", `require("net").createServer().listen(${port}, "127.0.0.1")`], { stdio: "ignore" });
     try {
       await eventually(() => assert.equal(one.listensOn(port), true), 5000, 20);
       await cli.ok("apply", "-f", writeManifests(cli.home, "third.yaml", [service("third", { workspace: "calling", command: asksAtOnce, dependsOn: [{ name: "near" }, { name: "far" }] })]));

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { userInfo, tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
+import type { TestNetwork } from "./network.ts";
 import { freePort } from "./ports.ts";
 
 const daemon = "/usr/sbin/sshd";
@@ -15,8 +16,9 @@ export function sshdUnavailable(): string | undefined {
   return why;
 }
 
-/** An sshd on loopback that the test started, with keys of its own. */
+/** An sshd that the test started, with keys of its own. */
 export interface TestSshd {
+  readonly host: string;
   readonly port: number;
   readonly user: string;
   /** Private key that it lets in, in OpenSSH's format, and its file. */
@@ -49,10 +51,10 @@ export interface SshdOptions {
   readonly home?: string;
   /** Where the keys are that it lets in. Default: a file of the test's, with its key. */
   readonly authorizedKeysFile?: string;
-  /** Where it listens. Default: this machine's loopback address; a `TestNetwork`'s, in there. */
-  readonly network?: { readonly name: string; readonly address: string };
   /** The account's password. Default: none that anybody knows. */
   readonly password?: string;
+  /** Where it runs and what it is reached by. Default: this machine's loopback interface. */
+  readonly network?: TestNetwork;
 }
 
 /** @param name of a key file, made without a passphrase unless one is given */
@@ -69,8 +71,8 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
   const accounts = `root:x:0:0:root:${home ?? homedir}:${shell ?? "/bin/dash"}\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`;
   writeFileSync(file("passwd"), accounts);
   writeFileSync(file("shadow"), `root:${password === undefined ? "*" : execFileSync("openssl", ["passwd", "-6", password], { encoding: "utf8" }).trim()}:19000:0:99999:7:::\n`, { mode: 0o600 });
+  const inNamespace = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/shadow && shift 2 && exec "$@"', "sh", file("passwd"), file("shadow")];
   const host = network?.address ?? "127.0.0.1";
-  const inNamespace = [...(network === undefined ? [] : ["ip", "netns", "exec", network.name]), "unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/shadow && shift 2 && exec "$@"', "sh", file("passwd"), file("shadow")];
   const port = await freePort();
   makeKey(file("host"));
   makeKey(file("key"));
@@ -81,7 +83,7 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
   const start = async () => {
     // Of an option that is given twice, sshd takes the first.
     const given = [...options, `Port=${port}`, `ListenAddress=${host}`, `AuthorizedKeysFile=${authorizedKeysFile ?? file("authorized_keys")}`, "StrictModes=no", "UsePAM=no", "PermitRootLogin=yes", "PidFile=none", "MaxStartups=100:30:200", ...(sftp ? ["Subsystem=sftp internal-sftp"] : [])];
-    const argv = [...inNamespace, daemon, "-D", "-e", "-f", "/dev/null", "-h", file("host"), ...given.flatMap((each) => ["-o", each])];
+    const argv = [...(network?.enter ?? []), ...inNamespace, daemon, "-D", "-e", "-f", "/dev/null", "-h", file("host"), ...given.flatMap((each) => ["-o", each])];
     child = spawn(argv[0]!, argv.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
     child.stderr!.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-100_000)));
     await eventually(async () => {
@@ -106,6 +108,7 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
   };
   await start();
   return {
+    host,
     port,
     user,
     keyFile: file("key"),

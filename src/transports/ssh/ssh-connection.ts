@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import type { Client, ClientChannel } from "ssh2";
 import { messageOf } from "../../base/errors.ts";
 import { createSessionBudget, type SessionBudget } from "./session-budget.ts";
+import { createSessionLimit } from "./session-limit.ts";
 import { SshError } from "./ssh-error.ts";
 import { shakeHands } from "./ssh-handshake.ts";
 import { keepaliveIntervalMs, keepaliveUnansweredMax, nameOfMachine, type SshOptions } from "./ssh-options.ts";
@@ -40,7 +41,7 @@ export async function connectSsh(options: SshOptions, signal: AbortSignal, onLat
   const { clock } = options;
   const where = nameOfMachine(options);
   const { client, socket } = await shakeHands(options, signal);
-  const sessions = createSessionBudget({ clock, where, sessionsMax: options.sessionsMax });
+  const sessions = createSessionBudget({ clock, where, limit: options.sessionLimit ?? createSessionLimit({ clock }) });
   const lost = new AbortController();
   // One listener for each stream that it carries.
   setMaxListeners(0, lost.signal);
