@@ -5,8 +5,10 @@ import type { Random } from "../base/random.ts";
 import type { Node } from "../api/node.ts";
 import { createDockerProvider } from "../providers/docker/docker-provider.ts";
 import { createHostProvider } from "../providers/host/host-provider.ts";
+import { createQemuProvider } from "../providers/qemu/qemu-provider.ts";
 import type { Transport } from "../transports/transport.ts";
 import { createLocalTransport } from "../transports/local.ts";
+import { createGuestWay, type ClosableGuestWay } from "./guest-way.ts";
 import { openSshWay } from "./ssh-way.ts";
 
 export interface MachinesParts {
@@ -55,26 +57,39 @@ export function createMachines(parts: MachinesParts): Machines & { close(): Prom
   };
 }
 
-function openLocal({ paths, clock }: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
+function openLocal(parts: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
+  const { paths, clock } = parts;
   const transport = createLocalTransport({ clock });
-  return { machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), clock), close: () => transport.close() };
+  const guests = guestsOf(parts);
+  return {
+    machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), guests, clock),
+    async close() {
+      await guests.close();
+      await transport.close();
+    },
+  };
 }
 
-function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
+function openRemote(parts: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
+  const { paths, cluster, clock, random, onWayChange } = parts;
   const here = createLocalTransport({ clock });
   const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, isNodePortFree: (port) => here.isPortFree(port), onChange: () => onWayChange(node.metadata.name), clock, random });
   const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
+  const guests = guestsOf(parts);
   return {
-    machine: { ...machineOf(node, way.transport, dir, clock), remote: way.remote },
+    machine: { ...machineOf(node, way.transport, dir, guests, clock), remote: way.remote },
     async close() {
+      await guests.close();
       await Promise.all([way.close(), here.close()]);
     },
   };
 }
 
-function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, clock: Clock): Machine {
+const guestsOf = ({ paths, cluster, clock, random }: MachinesParts) => createGuestWay({ sshDir: paths.sshDir, cluster, clock, random });
+
+function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, guests: ClosableGuestWay, clock: Clock): Machine {
   const socketPath = node.spec.providers.docker?.socketPath ?? "/var/run/docker.sock";
-  const providers = [createDockerProvider({ transport, clock, socketPath }), createHostProvider({ transport, clock, dir })];
+  const providers = [createDockerProvider({ transport, clock, socketPath }), createHostProvider({ transport, clock, dir }), createQemuProvider({ transport, clock, dir, guests })];
   return { transport, providers, provider: (name) => providers.find((each) => each.name === name) };
 }
 
