@@ -1,6 +1,6 @@
 // Run on the node by sh, busybox's too. Paths and texts come as arguments.
 
-/** Of the machine's console, in each of the two files that are kept of it. */
+/** Of the machine's console, most in each of the two files that are kept of it: what was said before the last ones goes. */
 export const consoleLogBytesMax = 1024 * 1024;
 /** Between QEMU's start and its answering. A node that is busy with other machines takes its time. */
 export const launchSecondsMax = 30;
@@ -45,7 +45,6 @@ exec 9>lock
 flock 9
 alive . && exit 0
 rm -f run qmp.sock events.sock share*.sock
-[ -f console.log ] && mv -f console.log console.old
 keeper='
   n=$1 max=$2 port=$3; shift 3
   i=0
@@ -66,7 +65,16 @@ keeper='
       start=$(set -- \${stat##*) }; echo "\${20}")
       echo "$pid $start $boot $now $port" > run.new && mv -f run.new run && exec "$@" 2>qemu.log
     '\\'' sh "$port" "$@"
-  } | while dd bs=4096 count=$max iflag=count_bytes of=console.log 2>/dev/null && [ "$(wc -c < console.log)" -ge $max ]; do mv -f console.log console.old; done
+  } | {
+    # dd writes what it reads at once, and counts reads: short ones, too. All of them done, the file is put aside.
+    reads=$((max / 32)) all=$((max / 32))
+    while [ $reads -ge $all ]; do
+      [ -f console.log ] && mv -f console.log console.old
+      LC_ALL=C dd bs=32 count=$all of=console.log 2>console.count || break
+      while read -r reads words; do [ "$words" = "records in" ] && break; done < console.count
+      reads=$((\${reads%+*} + \${reads#*+}))
+    done
+  }
   kill $(jobs -p) 2>/dev/null
 '
 setsid sh -c "$keeper" sh "$shares" "$consoleMax" "$sshPort" "$@" </dev/null >/dev/null 2>keeper.log 9>&- &
