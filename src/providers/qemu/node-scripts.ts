@@ -46,6 +46,9 @@ flock 9
 alive . && exit 0
 rm -f run qmp.sock events.sock share*.sock
 keeper='
+  # Everything that belongs to this run holds it open: it is free when all of that has ended.
+  exec 8>run.lock
+  flock 8
   n=$1 max=$2 port=$3; shift 3
   i=0
   while [ $i -lt $n ]; do
@@ -105,6 +108,14 @@ await() {
   done
 }
 await "$2" || { alive "$home" && kill -TERM "$pid" 2>/dev/null; await 3; } || { alive "$home" && kill -KILL "$pid" 2>/dev/null; await 5; } || { echo "process $pid does not end"; exit 1; }
+[ -d "$home" ] || exit 0
+exec 8>"$home/run.lock"
+tries=100
+until flock -n 8; do
+  [ $tries -gt 0 ] || { echo "what helps process $pid does not end"; exit 1; }
+  sleep 0.05
+  tries=$((tries - 1))
+done
 rm -f "$home"/qmp.sock "$home"/events.sock "$home"/share*.sock
 `;
 
