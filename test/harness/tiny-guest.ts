@@ -38,7 +38,7 @@ umount /run/seed
 `;
 const accounts = { passwd: "root::0:0:root:/root:/bin/sh\ndev:x:1000:1000:dev:/tmp:/bin/sh\n", group: "root:x:0:\ndev:x:1000:\n", shells: "/bin/sh\n", hostname: "tiny\n" };
 
-const append = "console=ttyS0 quiet tsc=reliable no_timer_check cryptomgr.notests edd=off nokaslr panic=-1";
+const append = "console=ttyS0 quiet clocksource=hpet no_timer_check cryptomgr.notests edd=off nokaslr panic=-1";
 
 export async function tinyGuest(): Promise<TinyGuest> {
   const kernel = await guestKernel();

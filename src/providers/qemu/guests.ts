@@ -54,11 +54,18 @@ export function createGuests(parts: GuestsParts): Guests {
   };
   const connect = (machine: RunningMachine): Guest => {
     const { id, record, run, learnedHostKey } = machine;
+    let shown: string | undefined;
     const inside = way.open({
       name: id,
       // A machine that boots its own disk takes the key it is given; what a kernel that is booted directly does is its own business.
       hostKeys: record.engine.kernel === undefined ? [record.hostKey] : learnedHostKey === undefined ? [] : [learnedHostKey],
-      onHostKey: async (line) => (await learn(id, line), true),
+      onHostKey: async (line) => {
+        // The first one counts; of a later connection no other is taken.
+        if (shown !== undefined) return shown === line;
+        shown = line;
+        await learn(id, line);
+        return true;
+      },
       dial: (signal) => dialGuest(transport, clock, id, run.sshPort, signal),
     });
     const ready = prepare(parts, machine, inside);
