@@ -1,5 +1,6 @@
 import { sleep, timeoutSignal, type Clock } from "../src/base/clock.ts";
 import { messageOf } from "../src/base/errors.ts";
+import { createFlag, type Flag } from "../src/base/flag.ts";
 import { keyOf, type Key } from "../src/base/keys.ts";
 import type { Logger } from "../src/base/log.ts";
 import type { Node } from "../src/api/node.ts";
@@ -11,7 +12,7 @@ import type { Runnable } from "../src/runtime/runnable.ts";
 import type { Store } from "../src/store/store.ts";
 import type { Machines } from "./machines.ts";
 import type { FoundOrphans } from "./orphan/found-orphans.ts";
-import { planOrphans } from "./orphan/plan.ts";
+import { isStray, planOrphans } from "./orphan/plan.ts";
 
 export interface EngineWatchParts {
   readonly cluster: string;
@@ -48,7 +49,8 @@ export function createEngineWatch(parts: EngineWatchParts): Runnable {
       const follow = (node: Node, provider: Provider) => {
         const abort = new AbortController();
         const both = AbortSignal.any([signal, abort.signal]);
-        const loops = [listLoop(parts, node.metadata.name, provider, both), eventLoop(parts, provider, both)];
+        const answers = createFlag();
+        const loops = [listLoop(parts, node.metadata.name, provider, answers, both), eventLoop(parts, provider, answers, both)];
         const done = Promise.all(loops.map((loop) => loop.catch((error: unknown) => {
           if (!both.aborted) log.error("engine watch ended", { node: node.metadata.name, provider: provider.name, error: messageOf(error) });
         }))).then(() => {});
@@ -83,10 +85,12 @@ function placedOn({ workspaces }: EngineWatchParts, nodeName: string, provider: 
   return workspaces.byIndex("node", nodeName).filter(({ spec }) => spec.provider === provider.name);
 }
 
-async function eventLoop(parts: EngineWatchParts, provider: Provider, signal: AbortSignal): Promise<void> {
+/** An engine that cannot be listed has no events: only the listing knocks on one that is not there, most Nodes having some. */
+async function eventLoop(parts: EngineWatchParts, provider: Provider, answers: Flag, signal: AbortSignal): Promise<void> {
   if (provider.events === undefined) return;
   const prefix = `vendetta-${parts.cluster}-`;
   while (!signal.aborted) {
+    await answers.raised(signal);
     try {
       for await (const id of provider.events(parts.cluster, signal)) if (id.startsWith(prefix)) wakeByUid(parts, id.slice(prefix.length));
     } catch (error) {
@@ -96,12 +100,14 @@ async function eventLoop(parts: EngineWatchParts, provider: Provider, signal: Ab
   }
 }
 
-async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Provider, signal: AbortSignal): Promise<void> {
+async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Provider, answers: Flag, signal: AbortSignal): Promise<void> {
   let known: ReadonlyMap<string, string> | undefined;
   let orphansSince: ReadonlyMap<string, number> = new Map();
   let failing = false;
   for (;;) {
-    const listed = await list(parts, provider, signal);
+    const placedBefore = placedOn(parts, nodeName, provider).map(({ metadata }) => metadata.uid);
+    const listed = isNobodys(parts, nodeName, provider) ? undefined : await list(parts, provider, signal);
+    answers.set(listed !== undefined);
     if (listed === undefined) {
       // Whoever believed this engine to be well should look for itself; nothing is concluded from silence (INV-5).
       if (!failing) for (const workspace of placedOn(parts, nodeName, provider)) parts.wake(keyOf(workspace));
@@ -113,10 +119,16 @@ async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Pro
       for (const uid of new Set([...now.keys(), ...before])) if (failing || now.get(uid) !== known?.get(uid) || !now.has(uid)) wakeByUid(parts, uid);
       known = now;
       failing = false;
-      orphansSince = await lookForOrphans(parts, nodeName, provider, listed, orphansSince, signal);
+      orphansSince = await lookForOrphans(parts, nodeName, provider, { listed, placedBefore, since: orphansSince }, signal);
     }
     await sleep(parts.clock, listIntervalMs, signal);
   }
+}
+
+/** The Node's own probe found no such engine, and nothing is placed there: one knock a round is enough. */
+function isNobodys(parts: EngineWatchParts, nodeName: string, provider: Provider): boolean {
+  const probed = parts.nodes.get({ name: nodeName })?.status?.providers?.find(({ name }) => name === provider.name);
+  return probed?.usable === false && placedOn(parts, nodeName, provider).length === 0;
 }
 
 async function list(parts: EngineWatchParts, provider: Provider, signal: AbortSignal): Promise<readonly Instance[] | undefined> {
@@ -130,14 +142,26 @@ async function list(parts: EngineWatchParts, provider: Provider, signal: AbortSi
   }
 }
 
-async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, listed: readonly Instance[], since: ReadonlyMap<string, number>, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+interface OrphanSearch {
+  readonly listed: readonly Instance[];
+  /** Uids of the Workspaces that were on the Node when the listing began: a far machine takes its time, and they may have gone meanwhile. */
+  readonly placedBefore: readonly string[];
+  readonly since: ReadonlyMap<string, number>;
+}
+
+async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, { listed, placedBefore, since }: OrphanSearch, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
   const { clock, log, recorder, store } = parts;
   // Asked only when the cache knows no owner: the store itself decides.
-  if (listed.every((instance) => instance.id === instanceId(instance.owner) && parts.workspaces.byIndex("uid", instance.owner.uid).length > 0)) {
+  if (listed.every((instance) => instance.id === instanceId(instance.owner) && parts.workspaces.byIndex("uid", instance.owner.uid).some((each) => !isStray(each, nodeName, instance)))) {
     parts.orphans.found(nodeName, provider.name, []);
     return new Map();
   }
-  const owned = new Set((await store.list("Workspace")).items.map((each) => each.metadata.uid));
+  const owners = new Map((await store.list("Workspace")).items.map((each) => [each.metadata.uid, each]));
+  const strays = new Set(listed.filter((instance) => {
+    const workspace = owners.get(instance.owner.uid);
+    return workspace !== undefined && isStray(workspace, nodeName, instance);
+  }).map(({ owner }) => owner.uid));
+  const owned = new Set([...placedBefore, ...owners.keys()].filter((uid) => !strays.has(uid)));
   const plan = planOrphans(listed, owned, since, clock.now());
   const gone = new Set<string>();
   for (const instance of plan.remove) {
@@ -147,7 +171,7 @@ async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provide
       await provider.destroy(instance.id, { volumes: false, owner: instance.owner }, bound.signal);
       gone.add(instance.id);
       const node = parts.nodes.get({ name: nodeName });
-      if (node !== undefined) recorder.event(node, "Warning", "OrphanRemoved", `removed ${instance.id}, made for Workspace "${instance.owner.namespace}/${instance.owner.name}", ${owned.has(instance.owner.uid) ? "whose instance has another name" : "which no longer exists"}`);
+      if (node !== undefined) recorder.event(node, "Warning", "OrphanRemoved", `removed ${instance.id}, made for Workspace "${instance.owner.namespace}/${instance.owner.name}", ${strays.has(instance.owner.uid) ? "which runs on another Node now" : owned.has(instance.owner.uid) ? "whose instance has another name" : "which no longer exists"}`);
     } catch (error) {
       if (signal.aborted) throw error;
       log.warn("cannot remove an orphan", { instance: instance.id, error: messageOf(error) });

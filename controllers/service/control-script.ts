@@ -1,4 +1,5 @@
 import { scriptLibrary } from "./script-library.ts";
+import { superviseFileName } from "./supervise-script.ts";
 
 /** Exit code of the control shell when its directory cannot be used. */
 export const runDirUnusableCode = 70;
@@ -6,8 +7,8 @@ export const runDirUnusableCode = 70;
 export const setsidMissingCode = 71;
 
 /**
- * The control shell of an instance: RUNDIR SUPERVISESCRIPT. Each line on stdin is evaluated as it comes:
- * `v_runs ID`, `v_start ID SERVICE HASH TOKEN` and the supervisor's two lines, `v_signal ID SERVICE NUMBER NAME`,
+ * The control shell of an instance: RUNDIR, with the supervise script in v_supervise. Each line on stdin is evaluated as it
+ * comes: `v_runs ID`, `v_start ID SERVICE HASH TOKEN NAME` and the command's two lines, `v_signal ID SERVICE NUMBER NAME`,
  * `v_forget ID SERVICE`. It says
  *
  *   H BOOTID                                                    first: ready
@@ -18,7 +19,8 @@ export const setsidMissingCode = 71;
  * Each line is one write of less than PIPE_BUF bytes, so that the two writers do not mix. No program is run to answer `v_runs`.
  */
 export const controlScript = `${scriptLibrary}
-v_run=$1 v_script=$2
+v_run=$1 v_script=
+v_file=$v_run/${superviseFileName}
 v_umask=$(umask)
 umask 077
 v_setsid=$(command -v setsid) || exit ${setsidMissingCode}
@@ -94,6 +96,35 @@ v_look() {
 v_say() { printf 'R %s run %s %s %s %s %s %s %s %s %s\\n' "$1" "$2" "$3" "$v_hash" "$v_began" "$v_alive" "$v_leader" "$v_stop" "$v_code" "$v_at"; }
 v_end() { printf 'R %s end\\n' "$1"; }
 
+# v_filed: whether the file holds the supervise script, made so when it does not. Its directory is writable by the user whose
+# services run here, in Docker by every user of the container. So nothing is trusted for its name: before each start it must
+# be a file of this user's with just this text. Another user cannot change it then; this user still could, and would gain
+# nothing: whose processes may trace and end the supervisor as it is, and write the files that it writes.
+v_is_filed() {
+  [ -f "$v_file" ] && [ ! -h "$v_file" ] && [ -O "$v_file" ] && v_text=$(cat "$v_file") && [ "$v_text" = "$v_supervise" ]
+}
+v_filed() {
+  v_is_filed && return
+  rm -rf "$v_file" "$v_file.new"
+  # Made exclusively, so that a link that another user put there is not written through.
+  set -C
+  printf '%s\\n' "$v_supervise" >"$v_file.new" && mv -f "$v_file.new" "$v_file" || rm -f "$v_file.new"
+  set +C
+  v_is_filed
+}
+
+# Files of other versions. A supervisor that runs from one has it open.
+for v_old in "$v_run"/supervise-*.sh "$v_run"/supervise-*.sh.new; do
+  [ ! -e "$v_old" ] || [ "$v_old" = "$v_file" ] || rm -f "$v_old"
+done
+
+# v_launch NAME: becomes the supervise script, in a session of its own. Where the file cannot be written, which a full disk
+# is enough for, the script is an argument: long to look at, and as good.
+v_launch() {
+  if v_filed; then exec "$v_setsid" sh "$v_file" "$1"; fi
+  exec "$v_setsid" sh -c "$v_supervise" "$v_run/supervise" "$1"
+}
+
 v_note() { mkdir -p "$v_dir" && printf '%s\\n' "$1" >"$v_dir/meta"; }
 
 v_runs() {
@@ -135,7 +166,7 @@ v_start() {
     return
   fi
   # Comes back when the pid is on record, see the supervise script. What the shell says of the killed one is of no interest.
-  { printf '%s\\n%s\\n' "$v_command" "$v_exports" | "$v_setsid" sh -c "$v_script" vendetta-supervise "$v_run" "$2" "$v_new" "$v_umask" "$v_boot" "$v_setsid" >/dev/null; } 2>/dev/null 9>&-
+  { printf '%s\\n' "$2 $v_new $v_umask $v_boot $v_setsid" "$v_command" "$v_exports" | (v_launch "$5") >/dev/null; } 2>/dev/null 9>&-
   v_command= v_exports=
   v_look "$2" "$v_new"
   v_say "$1" "$2" "$v_new"

@@ -4,6 +4,7 @@ import type { Logger } from "../../src/base/log.ts";
 import { ProviderError, type Provider } from "../../src/providers/provider.ts";
 import { TransportError, type ExecStream } from "../../src/transports/transport.ts";
 import { controlScript, runDirUnusableCode, setsidMissingCode } from "./control-script.ts";
+import { scriptLine, shellOfStdin } from "./stdin-script.ts";
 import { superviseScript } from "./supervise-script.ts";
 
 const openTimeoutMs = 10_000;
@@ -84,12 +85,12 @@ export class ControlStream {
     const onTimeout = () => cancelExec.abort(timeout.signal.reason);
     timeout.signal.addEventListener("abort", onTimeout, { once: true });
     try {
-      const argv = ["sh", "-c", controlScript, "vendetta-control", runDir, superviseScript];
-      const exec = await provider.exec(instanceId, argv, { signal: cancelExec.signal }).catch((error: unknown) => {
+      const exec = await provider.exec(instanceId, shellOfStdin("vendetta-control", runDir), { signal: cancelExec.signal }).catch((error: unknown) => {
         if (error instanceof ProviderError && error.reason === "CommandNotFound") throw shellMissing(instanceId, error);
         throw error;
       });
       const stream = new ControlStream(exec, cancelExec, options);
+      exec.stdin.write(scriptLine(controlScript, { v_supervise: superviseScript }));
       const fail = () => stream.#break(timeout.signal.reason);
       timeout.signal.addEventListener("abort", fail, { once: true });
       if (timeout.signal.aborted) fail();

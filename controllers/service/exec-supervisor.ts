@@ -6,6 +6,7 @@ import { TransportError, type ExecStream } from "../../src/transports/transport.
 import { ControlStream, type RequestText } from "./control-stream.ts";
 import { parseRun } from "./run-reply.ts";
 import { shQuote } from "../../src/base/sh-quote.ts";
+import { scriptLine, shellOfStdin } from "./stdin-script.ts";
 import { startLines } from "./start-lines.ts";
 import { logsScript } from "./logs-script.ts";
 import type { Run, RunSpec, Supervisor, Supervisors } from "./supervisor.ts";
@@ -74,7 +75,7 @@ class ExecSupervisor implements Supervisor {
     // Finds the run again when the answer is lost: it may have ended by then, and must not be started twice.
     const token = `${this.#parts.clock.now().toString(36)}-${++this.#startsAsked}`;
     this.#known.add(spec.service);
-    const text = (id: number) => `v_start ${id} ${shQuote(spec.service)} ${shQuote(spec.hash)} ${token}\n${lines}`;
+    const text = (id: number) => `v_start ${id} ${shQuote(spec.service)} ${shQuote(spec.hash)} ${token} ${shQuote(spec.name)}\n${lines}`;
     const [run] = this.#parse(await this.#ask(text, `starting service ${spec.service}`, "repeatable", signal));
     if (run === undefined) throw new TransportError(`starting service ${spec.service}: the control shell answered nothing`, true);
     this.#hint(spec.service);
@@ -93,11 +94,15 @@ class ExecSupervisor implements Supervisor {
     this.#known.delete(service);
   }
 
-  logs(service: string, options: { readonly follow: boolean; readonly previous: boolean; readonly tailLines: number | undefined; readonly signal: AbortSignal }): Promise<ExecStream> {
+  async logs(service: string, options: { readonly follow: boolean; readonly previous: boolean; readonly tailLines: number | undefined; readonly signal: AbortSignal }): Promise<ExecStream> {
     checkService(service);
     const tail = options.tailLines === undefined ? "all" : String(Math.max(0, Math.trunc(options.tailLines)));
-    const argv = ["sh", "-c", logsScript, "vendetta-logs", this.#runDir, service, options.previous ? "1" : "0", tail, options.follow ? "1" : "0"];
-    return this.#provider.exec(this.#instanceId, argv, { signal: options.signal });
+    const argv = shellOfStdin("vendetta-logs", this.#runDir, service, options.previous ? "1" : "0", tail, options.follow ? "1" : "0");
+    const exec = await this.#provider.exec(this.#instanceId, argv, { signal: options.signal });
+    // A shell that has ended before it read its script says why by its exit.
+    exec.stdin.on("error", () => {});
+    exec.stdin.write(scriptLine(logsScript));
+    return exec;
   }
 
   async close(): Promise<void> {

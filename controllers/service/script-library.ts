@@ -7,9 +7,10 @@ import { newlineVariable } from "../../src/base/sh-quote.ts";
  * all three understand. A redirection that fails ends a shell when it stands on a special builtin (`:`, `exec`, `set`):
  * here such redirections stand on ordinary commands.
  *
- * Files, below the instance's runDir. All but the log are one line; a line without its newline is not written yet.
+ * Files, below the instance's runDir. All but log and script are one line; a line without its newline is not written yet.
  *
  *   control           "pid start pid start bootId" of the control shell and of its reader
+ *   supervise-HASH.sh the supervise script, where it could be written; several lines
  *   events            FIFO: "E service number code" when a run has ended
  *   SERVICE/N/meta    "hash startedAt token"
  *   SERVICE/N/pid     "pid start bootId pid start" of the command and of its supervisor; "-" when it was given up

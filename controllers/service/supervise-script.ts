@@ -1,5 +1,6 @@
 import { scriptLibrary } from "./script-library.ts";
 import { newlineVariable } from "../../src/base/sh-quote.ts";
+import { fingerprint } from "../fingerprint.ts";
 
 /** Bytes read from the log pipe before its size is looked at: a read is at most `logReadBytes`, a round `logReadsPerRound` reads. */
 const logReadBytes = 4096;
@@ -12,8 +13,9 @@ const leftoverGraceSeconds = 5;
 const leftoverGraceWhenStoppingSeconds = 600;
 
 /**
- * Supervises one run: RUNDIR SERVICE NUMBER UMASK BOOTID SETSID. Two lines on stdin, so that no argument or environment
- * shows in a process list: `set -- CWD NAME WORD...` and `export NAME=VALUE...` (or `:`).
+ * Supervises one run: NAME, which is there for who lists processes; `$0` lies in the run directory. The rest is three lines on
+ * stdin: `SERVICE NUMBER UMASK BOOTID SETSID`, `set -- CWD NAME WORD...` and `export NAME=VALUE...` (or `:`). So a list of
+ * processes says `sh RUNDIR/supervise-HASH.sh web`, and neither script nor argument nor environment shows there.
  *
  * The shell that reads this ends (is killed, with its own consent) as soon as the pid is on record; what goes on are its two
  * pipeline halves, the supervisor and the logger. That is how they get away from the control shell: a job begun with `&`
@@ -21,9 +23,9 @@ const leftoverGraceWhenStoppingSeconds = 600;
  * killing, when an empty line comes through its pipe: a shell that has not begun its logger yet would take the log along.
  */
 export const superviseScript = `${scriptLibrary}
-v_run=$1 v_service=$2 v_number=$3 v_umask=$4 v_boot=$5 v_setsid=$6
+v_run=\${0%/*}
+read -r v_service v_number v_umask v_boot v_setsid && IFS= read -r v_command && IFS= read -r v_exports || exit 125
 v_dir=$v_run/$v_service/$v_number
-IFS= read -r v_command && IFS= read -r v_exports || exit 125
 exec </dev/null
 umask 077
 
@@ -120,8 +122,9 @@ v_logger() {
   read -r v_ready || exit
   kill -KILL $$
   while :; do
-    v_counts=$(LC_ALL=C dd bs=${logReadBytes} count=${logReadsPerRound} 2>&1 >>"$v_dir/log") ||
-      v_counts=$(LC_ALL=C dd bs=${logReadBytes} count=${logReadsPerRound} 2>&1 >/dev/null)
+    # By exec: else some shells keep a third process waiting, for as long as the service runs.
+    v_counts=$(export LC_ALL=C; exec dd bs=${logReadBytes} count=${logReadsPerRound} 2>&1 >>"$v_dir/log") ||
+      v_counts=$(export LC_ALL=C; exec dd bs=${logReadBytes} count=${logReadsPerRound} 2>&1 >/dev/null)
     # "FULL+PARTIAL records in", maybe after a warning about partial reads.
     v_full=\${v_counts%%+*} v_full=\${v_full##*$${newlineVariable}}
     v_partial=\${v_counts#*+} v_partial=\${v_partial%%[!0-9]*}
@@ -137,5 +140,7 @@ v_logger() {
   done
 }
 
-v_supervise 2>/dev/null | v_logger 2>/dev/null
-`;
+v_supervise 2>/dev/null | v_logger 2>/dev/null`;
+
+/** Of the file in the run directory that holds the script. Versions have names of their own, as one may run beside another. */
+export const superviseFileName = `supervise-${fingerprint(superviseScript).slice(0, 12)}.sh`;

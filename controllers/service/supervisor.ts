@@ -24,6 +24,8 @@ export interface Run {
 export interface RunSpec {
   /** uid of the Service. */
   readonly service: string;
+  /** What lists of processes call it: the Service's name. */
+  readonly name: string;
   readonly hash: string;
   readonly command: readonly string[];
   readonly workingDir: string | undefined;

@@ -17,6 +17,8 @@ export interface ClusterKey {
 
 const fileBytesMax = 16 * 1024;
 const attemptsMax = 10;
+/** How often this process has set about making a key. */
+let keysBegun = 0;
 
 /**
  * Reads one of the cluster's keys, `id_ed25519` in the directory (0700) unless another is named, and makes it (0600) when there is none. Of two who make it
@@ -60,7 +62,8 @@ async function read(file: string): Promise<string | undefined> {
 }
 
 async function make(sshDir: string, file: string, comment: string): Promise<string> {
-  const temporary = `${file}.${process.pid}.tmp`;
+  // Another call of this process may be at it, too.
+  const temporary = `${file}.${process.pid}.${keysBegun++}.tmp`;
   try {
     await mkdir(sshDir, { recursive: true, mode: 0o700 });
     const handle = await open(temporary, "w", 0o600);

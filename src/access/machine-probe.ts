@@ -24,10 +24,16 @@ export interface ProbedMachine {
   readonly dockerSocketPath?: string | undefined;
 }
 
+export interface ProbeWish {
+  readonly onStep: (step: Step) => void;
+  /** Where a Docker engine must answer. Absent: the usual places are tried. */
+  readonly dockerSocketPath?: string | undefined;
+}
+
 const usualSocket = "/var/run/docker.sock";
 
 /** Looks at a machine step by step. @throws AccessError about what no Node can do without */
-export async function probeMachine(transport: Transport, clock: Clock, probeEngine: EngineProbe, onStep: (step: Step) => void, parent: AbortSignal): Promise<ProbedMachine> {
+export async function probeMachine(transport: Transport, clock: Clock, probeEngine: EngineProbe, { onStep, dockerSocketPath }: ProbeWish, parent: AbortSignal): Promise<ProbedMachine> {
   using bound = timeoutSignal(clock, probeMsMax, "looking at the machine", parent);
   const { signal } = bound;
   const told = (name: string, text: string, isRemark = false) => onStep({ name, state: isRemark ? "remark" : "done", text });
@@ -53,7 +59,7 @@ export async function probeMachine(transport: Transport, clock: Clock, probeEngi
 
   onStep({ name: "docker", state: "running", text: "" });
   const problems: string[] = [];
-  for (const socketPath of [usualSocket, `/run/user/${fact("uid")}/docker.sock`]) {
+  for (const socketPath of dockerSocketPath === undefined ? [usualSocket, `/run/user/${fact("uid")}/docker.sock`] : [dockerSocketPath]) {
     const engine = await probeEngine(transport, socketPath, signal).catch((error: unknown) => ({ problem: messageOf(error) }));
     if ("version" in engine) {
       told("docker", `${engine.version} at ${socketPath}`);
@@ -62,6 +68,7 @@ export async function probeMachine(transport: Transport, clock: Clock, probeEngi
     problems.push(engine.problem);
   }
   signal.throwIfAborted();
+  if (dockerSocketPath !== undefined) throw new AccessError(`no Docker engine answers at ${dockerSocketPath}: ${problems[0]}`);
   told("docker", `not usable: ${problems[0]}; Workspaces of provider host can run there`, true);
   return {};
 }

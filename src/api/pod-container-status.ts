@@ -93,7 +93,7 @@ function terminatedOf(exit: LastExit | undefined, of: ServiceStatus | undefined)
     ...(signal !== undefined && code !== undefined && code > 128 ? { signal: code - 128 } : {}),
     reason: terminationReasons[reason] ?? reason,
     ...(message === undefined ? {} : { message }),
-    ...startedAt(of?.startedAt),
+    ...startedAt(exit?.startedAt ?? of?.startedAt),
     ...(finishedAt === undefined ? {} : { finishedAt }),
   };
 }

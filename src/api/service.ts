@@ -60,6 +60,7 @@ const lastExit = z.strictObject({
   signal: z.string().optional().describe("Signal that ended it, such as SIGKILL."),
   reason: z.string().describe("Why it ended: Completed, Error, Signaled, CommandNotFound, Unhealthy, WorkspaceRestarted, Stopped or Unknown."),
   message: z.string().optional().describe("What is known of it, as a sentence for people."),
+  startedAt: z.string().optional().describe("When that run was started, RFC 3339."),
   finishedAt: z.string().optional().describe("When it ended, RFC 3339, by the instance's clock."),
 });
 

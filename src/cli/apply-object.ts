@@ -52,7 +52,8 @@ export async function applyObject(store: Store, object: ManifestObject, dryRun: 
   }
 }
 
-async function currentOf(store: Store, { kind, namespace, name }: ManifestObject): Promise<AnyObject | undefined> {
+/** The object that a manifest speaks of, as it is stored; undefined when there is none. */
+export async function currentOf(store: Store, { kind, namespace, name }: ManifestObject): Promise<AnyObject | undefined> {
   try {
     return await store.get(kind, { namespace, name });
   } catch (error) {

@@ -1,13 +1,14 @@
 import { Argument, Command, CommanderError, Option } from "commander";
 import { packageVersion } from "./package-info.ts";
-import type { GlobalOptions, Session } from "./session.ts";
+import type { GlobalOptions, RunInSession } from "./session.ts";
+import { addExec, addShell, addWorkspaceCommands } from "./workspace-commands.ts";
 import { ExitError, FailureError, type CliWorld } from "./world.ts";
 
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
 
 const showManagedFields = "with -o json or yaml, also who owns which field";
 
-type Action = (session: Session) => Promise<void>;
+type Action = Parameters<RunInSession>[0];
 
 /**
  * The command line's grammar. When its first word is a command, only that one is described: all of them together cost
@@ -35,7 +36,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
     [["get"], () => addGet(program, run, selectors)],
     [["server", "version", "kubeconfig"], () => addServerCommands(program, run)],
     [["apply", "diff", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
-    [["describe", "events", "logs", "exec", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
+    [["describe", "events", "logs", "exec", "shell", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
     [["workspace", "ws", "quickstart", "restart"], () => addSugar(program, run)],
     [["node", "cluster"], () => addNodeCommands(program, run)],
     [["completion"], () => addCompletion(program, run, () => createProgram(world, signal, undefined))],
@@ -48,7 +49,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
 /** Carries out a command line. Its exit code is 1 for a mistake in the line itself, which has been told; what a command throws is thrown. */
 export async function parseCommandLine(argv: readonly string[], world: CliWorld, signal: AbortSignal): Promise<number> {
   try {
-    await createProgram(world, signal, argv[0]).parseAsync(argv[0] === "exec" ? withCommandApart(argv) : argv, { from: "user" });
+    await createProgram(world, signal, argv[0]).parseAsync(withCommandApart(argv), { from: "user" });
     return 0;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -58,15 +59,16 @@ export async function parseCommandLine(argv: readonly string[], world: CliWorld,
 
 /** `exec dev sh -c x` as `exec dev -- sh -c x`: the options of the command are its own, as with docker exec. */
 function withCommandApart(argv: readonly string[]): readonly string[] {
-  if (argv.includes("--")) return argv;
+  const execAt = ["workspace", "ws"].includes(argv[0]!) ? 1 : 0;
+  if (argv[execAt] !== "exec" || argv.includes("--")) return argv;
   const valued = ["-n", "--namespace"];
-  const words = argv.flatMap((word, i) => (i === 0 || word.startsWith("-") || valued.includes(argv[i - 1]!) ? [] : [i]));
+  const words = argv.flatMap((word, i) => (i <= execAt || word.startsWith("-") || valued.includes(argv[i - 1]!) ? [] : [i]));
   // The first word is the target, the second the program.
   const program = words[1];
   return program === undefined ? argv : [...argv.slice(0, program), "--", ...argv.slice(program)];
 }
 
-type Run = (action: Action) => Promise<void>;
+type Run = RunInSession;
 
 const diffFailureCode = 2;
 
@@ -79,20 +81,9 @@ async function failingWith(exitCode: number, action: () => Promise<void>): Promi
 }
 
 function addSugar(program: Command, run: Run): void {
-  const workspace = program.command("workspace").alias("ws").description("start, stop, list and remove Workspaces");
-  for (const verb of ["up", "down"] as const) {
-    workspace
-      .command(`${verb} <workspace>`)
-      .description(verb === "up" ? "start a Workspace and wait until it is Ready" : "stop a Workspace, keeping its disk, and wait until it has stopped")
-      .option("--timeout <duration>", "how long to wait", "120s")
-      .action((name: string, options) => run(async (session) => (await import("./commands/workspace.ts")).workspaceState(session, verb, name, options)));
-  }
   program.command("restart <service...>").description("restart Services: each is stopped gracefully and started again").option("--wait", "wait until they are Ready again").option("--timeout <duration>", "how long --wait waits", "60s")
     .action((names: string[], options) => run(async (session) => (await import("./commands/restart.ts")).restart(session, names, options)));
-  workspace.command("list").alias("ls").description("list Workspaces").option("-A, --all-namespaces", "of all namespaces").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE")
-    .action((options) => run(async (session) => (await import("./commands/get.ts")).get(session, ["workspaces"], options)));
-  workspace.command("rm <workspace...>").description("delete Workspaces with their disks, and wait until they are gone").option("--timeout <duration>", "how long to wait", "5m")
-    .action((names: string[], options) => run(async (session) => (await import("./commands/delete.ts")).deleteCommand(session, ["workspaces", ...names], options)));
+  addWorkspaceCommands(program, run);
 
   const quickstart = program.command("quickstart").description("the example: four services in one workspace");
   quickstart.command("up").description("start it, with Docker where there is one").option("--dir <directory>", "where its manifests are").option("--timeout <duration>", "how long to wait", "120s")
@@ -107,13 +98,15 @@ function addNodeCommands(program: Command, run: Run): void {
   node.command("add <machine>").description("make a machine a Node: [user@]host[:port], or a Host of ~/.ssh/config; nothing is installed there but a key")
     .option("--name <text>", "name of the Node (default: the machine's, as typed)")
     .option("--identity <file>", "private key to get in with, before the agent's and those in ~/.ssh")
-    .option("--jump <machine>", "machine to go through: [user@]host[:port] (default: ProxyJump of ~/.ssh/config)")
+    .option("--jump <machine>", "machine to go through: [user@]host[:port], or several in a row with commas between (default: ProxyJump of ~/.ssh/config)")
     .option(...acceptHostKey)
+    .option("--label <variable>", "KEY=VALUE that Workspaces may select it by; may be given several times", collect)
+    .option("--docker-socket <path>", "where its Docker engine listens (default: looked for in the usual places)")
     .option("--password-stdin", "read the password for getting in from stdin")
     .option("--timeout <duration>", "how long to wait until it is Ready", "30s")
     .action((target: string, options) => run(async (session) => (await import("./commands/node-add.ts")).nodeAdd(session, target, options)));
-  node.command("list").alias("ls").description("list Nodes").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE", "wide")
-    .action((options) => run(async (session) => (await import("./commands/get.ts")).get(session, ["nodes"], options)));
+  node.command("list").alias("ls").description("list Nodes").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE (default: wide where there is room)")
+    .action((options) => run(async (session) => (await import("./commands/node-list.ts")).nodeList(session, options)));
   node.command("status <node>").description("how a Node is, what it has, and what is on it")
     .action((name: string) => run(async (session) => (await import("./commands/node-status.ts")).nodeStatus(session, name)));
   node.command("remove <node>").alias("rm").description("delete a Node that has no Workspaces, and take the cluster's key away from its machine").option("--keep-key", "leave the key there").option("--timeout <duration>", "how long to wait", "60s")
@@ -123,10 +116,11 @@ function addNodeCommands(program: Command, run: Run): void {
   node.command("trust <node>").description("pin the host key that a Node's machine shows now, after it has changed").option(...acceptHostKey)
     .action((name: string, options) => run(async (session) => (await import("./commands/node-trust.ts")).nodeTrust(session, name, options)));
   for (const verb of ["cordon", "uncordon"] as const) {
-    node.command(`${verb} <node...>`).description(verb === "cordon" ? "place no new Workspaces on Nodes; what runs stays" : "place new Workspaces on Nodes again")
+    node.command(`${verb} <node...>`).description(verb === "cordon" ? "place no new Workspaces on Nodes; what runs stays" : "place new Workspaces on Nodes again, and start what a drain stopped")
       .action((names: string[]) => run(async (session) => (await import("./commands/node-drain.ts")).nodeCordon(session, verb, names)));
   }
-  node.command("drain <node>").description("cordon a Node, then stop its Workspaces gracefully").option("--timeout <duration>", "how long to wait", "5m")
+  node.command("drain <node>").description("cordon a Node, move its Workspaces that have spec.failover to others, and stop the rest").option("--timeout <duration>", "how long to wait", "5m")
+    .option("--move", "move all that do not name this Node; what is only on the disks here is lost").option("-y, --yes", "do not ask before that")
     .action((name: string, options) => run(async (session) => (await import("./commands/node-drain.ts")).nodeDrain(session, name, options)));
 
   const cluster = program.command("cluster").description("Nodes, Workspaces and Services all together");
@@ -178,6 +172,10 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
     .exitOverride((error) => {
       throw error.exitCode === 0 ? error : new ExitError(diffFailureCode);
     })
+    .option("--server-side", "ask the server what 'apply --server-side' would make of it")
+    .option("--force-conflicts", "with --server-side, as if fields that others own were taken")
+    .option("--field-manager <name>", "with --server-side, who would own what is applied (default: kubectl)")
+    .option("--show-managed-fields", "also who would own which field")
     .action((options) => failingWith(diffFailureCode, () => run(async (session) => (await import("./commands/diff.ts")).diff(session, options))));
   fileOptions(program.command("validate").description("check manifests without a server"))
     .action((options) => run(async (session) => (await import("./commands/validate.ts")).validate(session, options)));
@@ -225,9 +223,8 @@ function addReadingCommands(program: Command, run: Run): void {
     .action((options) => run(async (session) => (await import("./commands/events.ts")).events(session, options)));
   program.command("logs <service>").description("the log of a Service").option("-f, --follow", "go on with what is written").option("--tail <lines>", "only the last lines").option("-p, --previous", "of the run before")
     .action((name: string, options) => run(async (session) => (await import("./commands/logs.ts")).logs(session, name, options)));
-  program.command("exec <workspace|service/name> [command...]").description("run a command in a Workspace, or as service/NAME with a Service's environment").option("-i, --stdin", "hand this command's input on").option("-t, --tty", "give it a terminal")
-    .addHelpText("after", "\nExample: vendetta exec -it dev -- sh")
-    .action((target: string, argv: string[], options) => run(async (session) => (await import("./commands/exec.ts")).exec(session, target, argv, options)));
+  addExec(program, run);
+  addShell(program.command("shell <workspace|service/name>"), run);
   program.command("explain-state <kind> [name]").description("why an object is not Ready, down to the cause")
     .action((kind: string, name: string | undefined) => run(async (session) => (await import("./commands/explain-state.ts")).explainState(session, name === undefined ? [kind] : [kind, name])));
   program.command("explain <field>").description("what the fields of a kind mean, such as service.spec.healthCheck")

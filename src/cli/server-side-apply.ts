@@ -1,7 +1,14 @@
 import { adoptClientSide } from "../api/apply/adopt-client-side.ts";
+import { applyConfiguration } from "../api/apply/apply-configuration.ts";
+import { noFields } from "../api/apply/field-set.ts";
+import { mergeSchemaOf } from "../api/apply/kind-merge-schema.ts";
+import { managedPart, withoutNulls } from "../api/apply/managed-part.ts";
+import { decodeManagers, encodeManagers } from "../api/apply/managers.ts";
 import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
 import { kinds, type AnyObject } from "../api/registry.ts";
 import { isConflict } from "../api/status-error.ts";
+import { parseObject } from "../api/validate.ts";
+import type { Fields } from "../base/fields.ts";
 import type { Store } from "../store/store.ts";
 import type { ApplyOne } from "./apply-object.ts";
 import { CliError } from "./world.ts";
@@ -41,9 +48,32 @@ export function serverSideApply({ manager, force }: ServerSideOptions): ApplyOne
       }
     };
     const applied = await apply();
-    const result = !dryRun && (await takeOver(store, applied, manager)) ? await apply() : applied;
+    if (dryRun) return { object, outcome: "serverside-applied", before: undefined, result: asTakenOver(applied, raw, { manager, force }) };
+    const result = (await takeOver(store, applied, manager)) ? await apply() : applied;
     return { object, outcome: "serverside-applied", before: undefined, result };
   };
+}
+
+/** What a dry run's answer would be had the object been taken over and applied to once more, which only a stored one can be. */
+function asTakenOver(applied: AnyObject, raw: Fields, { manager, force }: ServerSideOptions): AnyObject {
+  const { kind, metadata } = applied;
+  const apiVersion = apiVersionOf(kinds[kind] as KindDefinition<never>);
+  const entries = adoptClientSide(metadata.managedFields ?? [], manager, apiVersion);
+  if (entries === undefined) return applied;
+  const { merged, managers } = applyConfiguration({
+    schema: mergeSchemaOf(kind),
+    live: managedPart(applied, undefined),
+    configuration: withoutNulls(managedPart(raw, undefined)),
+    managers: decodeManagers(entries, apiVersion) ?? [],
+    applier: { name: manager, operation: "Apply", apiVersion, subresource: "" },
+    force,
+    takeable: noFields,
+    now: entries.find((entry) => entry.manager === manager && entry.operation === "Apply")?.time ?? metadata.creationTimestamp,
+  });
+  const part = merged as Fields & { readonly metadata: Fields };
+  const { labels: _labels, annotations: _annotations, finalizers: _finalizers, ownerReferences: _owners, ...identity } = metadata;
+  const { body } = parseObject(kind, { ...part, apiVersion, kind, metadata: { ...identity, ...part.metadata } }, applied as never);
+  return { ...body, metadata: { ...identity, ...part.metadata, managedFields: encodeManagers(managers) } } as unknown as AnyObject;
 }
 
 async function takeOver(store: Store, { kind, metadata }: AnyObject, manager: string): Promise<boolean> {

@@ -8,6 +8,9 @@ export interface GlobalOptions {
   readonly color?: boolean | undefined;
 }
 
+/** Carries out a command in a session made for it, and closes that. */
+export type RunInSession = (action: (session: Session) => Promise<void>) => Promise<void>;
+
 /** One command's run: what it was told, where it writes, and its way to the server. */
 export interface Session {
   readonly world: CliWorld;

@@ -16,18 +16,23 @@ export interface TableLayout {
   readonly header: boolean;
   /** Width of the terminal; undefined: as wide as it gets, for a file or a pipe. */
   readonly columns?: number | undefined;
+  /** Where the terminal is too narrow, the last column goes on in lines below, at words: it is a sentence that somebody needs. */
+  readonly wrapLast?: boolean | undefined;
 }
 
 const styledColumns = new Set(["READY", "STATUS", "TYPE"]);
 
 /** The table's lines, columns aligned; cells are cut with "…" where a terminal is too narrow. */
-export function tableLines({ header, rows }: TextTable, { style, header: withHeader, columns }: TableLayout): readonly string[] {
+export function tableLines({ header, rows }: TextTable, { style, header: withHeader, columns, wrapLast = false }: TableLayout): readonly string[] {
   const lines = withHeader ? [header, ...rows] : rows;
   const widths = header.map((_, i) => Math.max(0, ...lines.map((line) => line[i]?.length ?? 0)));
   if (columns !== undefined) shrink(widths, columns);
   const cut = (text: string, width: number) => (text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`);
-  return lines.map((line, row) =>
-    line
+  const indent = " ".repeat(widths.slice(0, -1).reduce((sum, width) => sum + width + gap.length, 0));
+  return lines.flatMap((whole, row) => {
+    const [end = "", ...below] = wrapLast && columns !== undefined ? wrapped(whole.at(-1) ?? "", widths.at(-1)!) : [whole.at(-1)];
+    const line = [...whole.slice(0, -1), end];
+    const first = line
       .map((cell, i) => {
         const last = i === line.length - 1;
         const text = last && columns === undefined ? cell : cut(cell, widths[i]!);
@@ -36,8 +41,22 @@ export function tableLines({ header, rows }: TextTable, { style, header: withHea
         return coloured + padding;
       })
       .join("")
-      .trimEnd(),
-  );
+      .trimEnd();
+    return [first, ...below.map((text) => indent + text)];
+  });
+}
+
+/** The text in lines of at most so many characters, broken at spaces where it can be. */
+function wrapped(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    const space = rest.lastIndexOf(" ", width);
+    const at = space > 0 ? space : width;
+    lines.push(rest.slice(0, at));
+    rest = rest.slice(at).trimStart();
+  }
+  return [...lines, rest];
 }
 
 /** Takes from the widest column, and of equals from the last, until the line fits. */

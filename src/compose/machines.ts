@@ -5,10 +5,11 @@ import type { Random } from "../base/random.ts";
 import type { Node } from "../api/node.ts";
 import { createDockerProvider } from "../providers/docker/docker-provider.ts";
 import { createHostProvider } from "../providers/host/host-provider.ts";
+import type { GuestWay } from "../providers/qemu/guest-way.ts";
 import { createQemuProvider } from "../providers/qemu/qemu-provider.ts";
 import type { Transport } from "../transports/transport.ts";
 import { createLocalTransport } from "../transports/local.ts";
-import { createGuestWay, type ClosableGuestWay } from "./guest-way.ts";
+import { createGuestWay } from "./guest-way.ts";
 import { openSshWay } from "./ssh-way.ts";
 
 export interface MachinesParts {
@@ -60,10 +61,12 @@ export function createMachines(parts: MachinesParts): Machines & { close(): Prom
 function openLocal(parts: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
   const { paths, clock } = parts;
   const transport = createLocalTransport({ clock });
-  const guests = guestsOf(parts);
+  const closing = new AbortController();
+  const guests = createGuestWay({ ...parts, sshDir: paths.sshDir });
   return {
-    machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), guests, clock),
+    machine: machineOf({ node, transport, dir: () => Promise.resolve(paths.instancesDir), guests, clock, closing: closing.signal }),
     async close() {
+      closing.abort();
       await guests.close();
       await transport.close();
     },
@@ -73,23 +76,32 @@ function openLocal(parts: MachinesParts, node: Node): Omit<OpenMachine, "reach">
 function openRemote(parts: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
   const { paths, cluster, clock, random, onWayChange } = parts;
   const here = createLocalTransport({ clock });
-  const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, isNodePortFree: (port) => here.isPortFree(port), onChange: () => onWayChange(node.metadata.name), clock, random });
+  const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, here, onChange: () => onWayChange(node.metadata.name), clock, random });
   const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
-  const guests = guestsOf(parts);
+  const closing = new AbortController();
+  const guests = createGuestWay({ ...parts, sshDir: paths.sshDir });
   return {
-    machine: { ...machineOf(node, way.transport, dir, guests, clock), remote: way.remote },
+    machine: { ...machineOf({ node, transport: way.transport, dir, guests, clock, closing: closing.signal }), remote: way.remote },
     async close() {
+      closing.abort();
       await guests.close();
       await Promise.all([way.close(), here.close()]);
     },
   };
 }
 
-const guestsOf = ({ paths, cluster, clock, random }: MachinesParts) => createGuestWay({ sshDir: paths.sshDir, cluster, clock, random });
+interface MachineParts {
+  readonly node: Node;
+  readonly transport: Transport;
+  readonly dir: () => Promise<string>;
+  readonly guests: GuestWay;
+  readonly clock: Clock;
+  readonly closing: AbortSignal;
+}
 
-function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, guests: ClosableGuestWay, clock: Clock): Machine {
+function machineOf({ node, transport, dir, guests, clock, closing }: MachineParts): Machine {
   const socketPath = node.spec.providers.docker?.socketPath ?? "/var/run/docker.sock";
-  const providers = [createDockerProvider({ transport, clock, socketPath }), createHostProvider({ transport, clock, dir }), createQemuProvider({ transport, clock, dir, guests })];
+  const providers = [createDockerProvider({ transport, clock, socketPath, closing }), createHostProvider({ transport, clock, dir }), createQemuProvider({ transport, clock, dir, guests })];
   return { transport, providers, provider: (name) => providers.find((each) => each.name === name) };
 }
 

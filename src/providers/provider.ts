@@ -163,9 +163,11 @@ export type Progress = (message: string, milestone?: "Pulling" | "Pulled") => vo
 /**
  * One engine on one node. Speaks of instances and has never heard of a Workspace.
  *
- * Every verb is idempotent, may be called concurrently for different ids, and looks at the engine itself: it remembers
- * nothing between calls. Errors are ProviderError with a reason; an unreachable engine is `EngineUnreachable`. Each call
- * ends when its signal aborts (with the signal's reason); the effect is then unknown: inspect.
+ * Every verb is idempotent, may be called concurrently for different ids, and looks at the engine itself. It remembers
+ * nothing between calls, but for what is asked over and over: `dial` may know for seconds that an instance runs, `probe` for a
+ * minute that the engine is usable where nothing turns it on and off. Errors are ProviderError with a reason; an unreachable
+ * engine is `EngineUnreachable`. Each call ends when its signal aborts (with the signal's reason); the effect is then unknown:
+ * inspect.
  */
 export interface Provider {
   readonly name: ProviderName;

@@ -12,6 +12,7 @@ import { addClusterServices } from "./cluster-services.ts";
 import { addCustomResourceDefinitions, crdResource } from "./crd-resource.ts";
 import { compressLargeAnswers } from "./compression.ts";
 import { addDiscovery } from "./discovery.ts";
+import { createEventLines } from "./event-lines.ts";
 import { addOpenApi } from "./openapi.ts";
 import { addHealth, type HealthCheck } from "./health.ts";
 import { serverLimits, type ServerLimits } from "./limits.ts";
@@ -83,7 +84,7 @@ export function createApp({ store, clock, log, version, health = [], logs, usage
   addClusterServices(app);
   const requests = metrics === undefined ? undefined : createRequestMetrics(metrics, resources);
   if (metrics !== undefined) addMetrics(app, metrics, store);
-  addResources(app, { store, clock, log, watching: requests?.watching });
+  addResources(app, { store, clock, log, lines: createEventLines(), watching: requests?.watching });
   if (rotate !== undefined) addRotation(app, rotate);
   if (requests === undefined) return async (request, context = inProcess) => await app.fetch(request, context);
   return async (request, context = inProcess) => {

@@ -6,6 +6,7 @@ import { kinds, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { Store, WatchEvent } from "../store/store.ts";
 import { negotiate, partialOffer, tableOffer } from "./accept.ts";
+import { eventLine, type EventLines } from "./event-lines.ts";
 import { createLifetime } from "./lifetime.ts";
 import { checkWatchOptions, requireVersion } from "./list-options.ts";
 import type { Query } from "./query.ts";
@@ -22,6 +23,8 @@ export interface WatchParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Of the whole server: all watchers of a kind are sent the same. */
+  readonly lines: EventLines;
   /** Told of each watch that begins; what it answers is called once when that ends. */
   readonly watching?: ((kind: KindName) => () => void) | undefined;
 }
@@ -39,7 +42,7 @@ export interface WatchParts {
  * Source: Kubernetes API concepts, "Efficient detection of changes".
  * @param signals the request's and the server's: the watch ends when one aborts
  */
-export async function watchResponse({ store, clock, log, watching }: WatchParts, kindName: KindName, namespace: string | undefined, query: Query, accept: string | null, signals: readonly (AbortSignal | undefined)[]): Promise<Response> {
+export async function watchResponse({ store, clock, log, lines, watching }: WatchParts, kindName: KindName, namespace: string | undefined, query: Query, accept: string | null, signals: readonly (AbortSignal | undefined)[]): Promise<Response> {
   const kind = kinds[kindName] as KindDefinition<never>;
   const { as, version } = negotiate(accept, [tableOffer, partialOffer]);
   const include = includeObjectOf(query);
@@ -62,7 +65,10 @@ export async function watchResponse({ store, clock, log, watching }: WatchParts,
     if (as === "Table") return createTable(kindName, [], metadata, { clock, include, version, withColumns: false });
     return as === "PartialObjectMetadata" ? { kind: as, apiVersion: `meta.k8s.io/${version}`, metadata } : { kind: kindName, apiVersion: apiVersionOf(kind), metadata };
   };
-  const lineOf = (event: WatchEvent<StoredObject>) => (event.type === "BOOKMARK" ? line(event.type, bookmarkAt(event.resourceVersion)) : line(event.type, written(event.object)));
+  const lineOf = (event: WatchEvent<StoredObject>): string | Uint8Array => {
+    if (event.type === "BOOKMARK") return eventLine(event.type, bookmarkAt(event.resourceVersion));
+    return as === undefined ? lines.of(event.type, event.object) : eventLine(event.type, written(event.object));
+  };
 
   const fresh = from === undefined || from === "0";
   let startAt = fresh ? undefined : from;
@@ -73,7 +79,7 @@ export async function watchResponse({ store, clock, log, watching }: WatchParts,
     requireVersion(from, list.resourceVersion);
     initial = list.items;
     startAt = list.resourceVersion;
-    if (sendInitial === true && bookmarks) tail = line("BOOKMARK", bookmarkAt(list.resourceVersion, { "k8s.io/initial-events-end": "true" }));
+    if (sendInitial === true && bookmarks) tail = eventLine("BOOKMARK", bookmarkAt(list.resourceVersion, { "k8s.io/initial-events-end": "true" }));
   }
 
   const lifetime = createLifetime(clock, watchMsOf(query), ...signals);
@@ -81,10 +87,10 @@ export async function watchResponse({ store, clock, log, watching }: WatchParts,
   const events = begin(() => store.watch(kindName, { ...selection, from: startAt }, lifetime.signal));
   let pending = events.next();
   pending.catch(() => undefined);
-  async function* lines(): AsyncGenerator<string> {
+  async function* body(): AsyncGenerator<string | Uint8Array> {
     let chunk = "";
     for (const object of initial) {
-      chunk += line("ADDED", written(object));
+      chunk += eventLine("ADDED", written(object));
       if (chunk.length >= chunkBytes) {
         yield chunk;
         chunk = "";
@@ -101,7 +107,7 @@ export async function watchResponse({ store, clock, log, watching }: WatchParts,
     }
   }
   const ended = watching?.(kindName);
-  return new Response(bodyOf(lines(), () => {
+  return new Response(bodyOf(body(), () => {
     ended?.();
     lifetime.end();
     void events.return?.()?.catch(() => undefined);
@@ -122,25 +128,20 @@ function begin(watch: () => AsyncIterable<WatchEvent<StoredObject>>): AsyncItera
   }
 }
 
-/** One event a line, as `metav1.WatchEvent`. */
-function line(type: string, object: object): string {
-  return `{"type":"${type}","object":${JSON.stringify(object)}}\n`;
-}
-
 function errorLine(error: unknown, log: Logger): string {
   const status = toStatusError(error, log);
   // Clients of Kubernetes look for code 410 and relist on either reason; "Expired" is the one they log calmly.
-  return line("ERROR", (status.reason === "Gone" ? new StatusError("Expired", status.message, status.details) : status).toStatus());
+  return eventLine("ERROR", (status.reason === "Gone" ? new StatusError("Expired", status.message, status.details) : status).toStatus());
 }
 
 /** The lines as a body that asks for the next only when the one before has been taken. `end` is called once, however it ends. */
-export function bodyOf(lines: AsyncGenerator<string>, end: () => void): ReadableStream<Uint8Array> {
+export function bodyOf(lines: AsyncGenerator<string | Uint8Array>, end: () => void): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const next = await lines.next();
-        if (next.done !== true) return controller.enqueue(encoder.encode(next.value));
+        if (next.done !== true) return controller.enqueue(typeof next.value === "string" ? encoder.encode(next.value) : next.value);
         end();
         controller.close();
       },

@@ -134,14 +134,14 @@ function shellPlace(root: string, mark: string, path: string): Place {
 
 const image = "vendetta-busybox:1";
 
-/** A container in an engine of its own. */
-export async function makeDockerPlace(): Promise<Place> {
+/** A container in an engine of its own, whose processes are this user's; undefined: root's. */
+export async function makeDockerPlace(user?: string): Promise<Place> {
   const dockerd = await startDockerd();
   const { socketPath } = dockerd;
   await dockerd.importBusybox(image);
   const owner = { cluster: "test", uid: randomUUID(), namespace: "default", name: "w" };
   const spec = {
-    owner, generation: 1, specHash: "h", hostname: "w", image, imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [],
+    owner, generation: 1, specHash: "h", hostname: "w", image, imagePullPolicy: "Never", env: {}, workingDir: undefined, user, mounts: [], ports: [],
     resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: { network: "none" },
   } as const satisfies InstanceSpec;
   const transport = createLocalTransport({ clock: systemClock });

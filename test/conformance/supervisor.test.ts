@@ -1,3 +1,5 @@
+// Test run: about 60 s.
+
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -33,7 +35,7 @@ function open(place: Place): World {
 
 let services = 0;
 const newService = () => `5e7f1ce5-0000-4000-8000-${String(++services).padStart(12, "0")}`;
-const spec = (service: string, script: string, more: Partial<RunSpec> = {}): RunSpec => ({ service, hash: "h1", command: ["sh", "-c", script], workingDir: undefined, env: {}, ...more });
+const spec = (service: string, script: string, more: Partial<RunSpec> = {}): RunSpec => ({ service, name: "web", hash: "h1", command: ["sh", "-c", script], workingDir: undefined, env: {}, ...more });
 
 async function latest(supervisor: Supervisor, service: string): Promise<Run | undefined> {
   return (await supervisor.runs(never)).find((run) => run.service === service);
@@ -493,7 +495,7 @@ function declare(): void {
   const missing = dockerUnavailable();
   describe("supervisor in a Docker container", { skip: missing ?? false, timeout: 180_000 }, () => {
     if (missing !== undefined) return;
-    supervisorLaws(makeDockerPlace);
+    supervisorLaws(() => makeDockerPlace());
 
     it("knows no living run after the container was restarted", async () => {
       const place = await makeDockerPlace();

@@ -1,24 +1,37 @@
+// Test run: about 50 s.
+
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import type { Node } from "../../src/api/node.ts";
 import type { Service } from "../../src/api/service.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { dockerApi } from "../harness/docker-api.ts";
 import { eventually } from "../harness/eventually.ts";
+import { sshdUnavailable, startSshd, type TestSshd } from "../harness/sshd.ts";
 import { conditionOf } from "./stack.ts";
 
 const examples = "examples";
 /** It has a test file of its own. */
 const elsewhere = ["quickstart"];
 
-describe("the examples", { skip: dockerUnavailable() ?? false, timeout: 180_000 }, () => {
+/** A machine that is reached over SSH, with a Docker engine and a home of its own. */
+interface FarMachine {
+  readonly dockerd: TestDockerd;
+  readonly sshd: TestSshd;
+  readonly home: string;
+}
+
+describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? false, timeout: 240_000 }, () => {
   let dockerd: TestDockerd;
   let cli: TestCli;
   let copies: string;
+  let far: FarMachine | undefined;
 
   before(async () => {
     dockerd = await startDockerd();
@@ -29,13 +42,29 @@ describe("the examples", { skip: dockerUnavailable() ?? false, timeout: 180_000 
     cpSync(examples, copies, { recursive: true });
   });
   after(async () => {
+    // Plain processes outlive a story that failed half way.
+    await cli?.run(["delete", "services,workspaces", "--all"]);
     await cli?.dispose();
-    await dockerd?.stop();
+    await Promise.all([dockerd?.stop(), far?.dockerd.stop(), far?.sshd.stop()]);
+    if (far !== undefined) rmSync(far.home, { recursive: true, force: true });
     rmSync(copies, { recursive: true, force: true });
   });
 
   const services = async () => new Map((await cli.json<{ items: Service[] }>("services")).items.map((each) => [each.metadata.name, each]));
   const text = async (url: string) => (await (await fetch(url, { signal: AbortSignal.timeout(5000) })).text()).trim();
+
+  /** What is done once before an example, as its first lines say. */
+  const preparations: Readonly<Record<string, () => Promise<void>>> = {
+    async machines() {
+      const home = mkdtempSync(join(tmpdir(), "vd-far-"));
+      far = { home, dockerd: await startDockerd(), sshd: await startSshd({ home, authorizedKeysFile: join(home, ".ssh", "authorized_keys") }) };
+      await far.dockerd.importBusybox("busybox:1.36");
+      mkdirSync(join(home, ".ssh"), { mode: 0o700 });
+      copyFileSync(`${far.sshd.keyFile}.pub`, join(home, ".ssh", "authorized_keys"));
+      const fingerprint = execFileSync("ssh-keygen", ["-lf", "-"], { input: far.sshd.hostKey, encoding: "utf8" }).split(" ")[1]!;
+      await cli.ok("node", "add", `${far.sshd.user}@127.0.0.1:${far.sshd.port}`, "--name", "box", "--label", "place=far", "--accept-host-key", fingerprint, "--identity", far.sshd.keyFile, "--docker-socket", far.dockerd.socketPath);
+    },
+  };
 
   /** What each example claims, looked at while it runs. */
   const stories: Readonly<Record<string, () => Promise<void>>> = {
@@ -76,6 +105,35 @@ describe("the examples", { skip: dockerUnavailable() ?? false, timeout: 180_000 
       assert.equal(await text(endpoints![0]!.url), "found me");
       assert.equal(await text(endpoints![1]!.url.replace("https", "http")), "found me");
     },
+    async machines() {
+      const local = (await cli.json<{ items: Node[] }>("nodes", "-l", "vendetta.dev/local=true")).items[0]!.metadata.name;
+      assert.deepEqual(await Promise.all(["far", "near"].map(async (name) => (await cli.json<Workspace>("workspace", name)).status!.nodeName)), ["box", local]);
+      const containers = (engine: TestDockerd) => dockerApi(engine.socketPath).containers({ label: ["vendetta.dev/cluster"] });
+      assert.deepEqual([(await containers(dockerd)).length, (await containers(far!.dockerd)).length], [0, 1]);
+      const all = await services();
+      for (const name of ["far-db", "far-api", "far-web"]) assert.equal(await text(all.get(name)!.status!.url!), "far");
+      await eventually(async () => assert.match(await cli.ok("logs", "near-worker"), /^from far$/m), 10_000);
+      const startedAt = Date.parse(all.get("near-worker")!.status!.startedAt!);
+      assert.ok(startedAt >= Date.parse(conditionOf(all.get("far-api")!, "Ready").lastTransitionTime), "it waited for the other machine");
+
+      const status = await cli.ok("cluster", "status");
+      assert.match(status, new RegExp(`^box +True +${far!.sshd.user}@127\\.0\\.0\\.1:${far!.sshd.port} `, "m"));
+      assert.match(status, /^far +Running +docker +box +3 of 3 /m);
+      assert.match(status, new RegExp(`^near +Running +host +${local} +1 of 1 `, "m"));
+      assert.equal((await cli.run(["cluster", "status", "--check"])).code, 0);
+
+      // A cut restarts nobody on either machine.
+      const pids = async () => [...(await services()).values()].map(({ metadata, status: of }) => [metadata.name, of?.pid, of?.restarts]);
+      const before = await pids();
+      await far!.sshd.kill();
+      await eventually(async () => assert.match(await cli.ok("cluster", "status"), /box +Unreachable/), 60_000, 500);
+      assert.equal((await cli.run(["cluster", "status", "--check"])).code, 1);
+      await far!.sshd.start();
+      await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=90s");
+      assert.deepEqual(await pids(), before);
+      const { length } = (await cli.ok("logs", "near-worker")).trim().split("\n");
+      await eventually(async () => assert.ok((await cli.ok("logs", "near-worker")).trim().split("\n").slice(length).includes("from far")), 15_000, 500);
+    },
   };
 
   it("all have a story that is looked at", () => {
@@ -86,12 +144,13 @@ describe("the examples", { skip: dockerUnavailable() ?? false, timeout: 180_000 
   for (const [name, look] of Object.entries(stories)) {
     it(`${name}: is valid, becomes Ready, does what it says, changes nothing when applied again, leaves nothing`, async () => {
       const folder = join(copies, name);
+      await preparations[name]?.();
       await cli.ok("validate", "-f", folder);
       await cli.ok("apply", "-f", folder, "--wait", "--timeout", "60s");
       await look();
       assert.deepEqual((await cli.ok("apply", "-f", folder)).trim().split("\n").filter((line) => !line.endsWith(" unchanged")), []);
       await cli.ok("delete", "-f", folder);
-      assert.deepEqual(await dockerApi(dockerd.socketPath).containers({ label: ["vendetta.dev/cluster"] }), []);
+      for (const engine of [dockerd, far?.dockerd]) if (engine !== undefined) assert.deepEqual(await dockerApi(engine.socketPath).containers({ label: ["vendetta.dev/cluster"] }), []);
     });
   }
 });

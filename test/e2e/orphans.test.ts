@@ -1,3 +1,5 @@
+// Test run: about 40 s.
+
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import Docker from "dockerode";

@@ -1,3 +1,5 @@
+// Test run: about 56 s.
+
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { inMachineNetwork } from "../runner/own-network.ts";
 import { cachedBuild } from "./cached-build.ts";
 import { guestKernel } from "./guest-kernel.ts";
 import { qemuUnavailable, type TinyGuest } from "./tiny-guest.ts";
@@ -51,7 +52,8 @@ export async function cloudGuest(): Promise<TinyGuest> {
     mkdirSync(debs, { recursive: true });
     try {
       const quick = { ...process.env, DEBIAN_FRONTEND: "noninteractive", DPKG_FORCE: "unsafe-io", PATH: `${process.env["PATH"]}:/sbin:/usr/sbin` };
-      execFileSync("debootstrap", ["--variant=minbase", `--cache-dir=${debs}`, `--include=${packages.join()}`, "bookworm", root, "http://deb.debian.org/debian"], { env: quick, stdio: ["ignore", "ignore", "pipe"], maxBuffer: 64 * 1024 * 1024 });
+      const [program, ...args] = inMachineNetwork(["debootstrap", "--variant=minbase", `--cache-dir=${debs}`, `--include=${packages.join()}`, "bookworm", root, "http://deb.debian.org/debian"]);
+      execFileSync(program!, args, { env: quick, stdio: ["ignore", "ignore", "pipe"], maxBuffer: 64 * 1024 * 1024 });
       for (const [path, text] of Object.entries(files)) writeFileSync(join(root, path), text);
       for (const unit of masked) symlinkSync("/dev/null", join(root, "etc/systemd/system", unit));
       execFileSync("chroot", [root, "systemctl", "enable", "card.service"], { env: quick, stdio: "ignore" });

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync, mkdtempSync, rmSync, copyFile
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { inMachineNetwork } from "../runner/own-network.ts";
 import { cachedBuild } from "./cached-build.ts";
 import { cpioArchive, type CpioEntry } from "./cpio.ts";
 
@@ -32,7 +33,10 @@ for each in proc sys dev; do $b mount --move /$each /new/$each; done
 exec $b switch_root /new /sbin/init
 `;
 
-const apt = (args: readonly string[], cwd: string) => execFileSync("apt-get", ["-qq", ...args], { cwd, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+function apt(args: readonly string[], cwd: string): void {
+  const [program, ...rest] = inMachineNetwork(["apt-get", "-qq", ...args]);
+  execFileSync(program!, rest, { cwd, stdio: ["ignore", "ignore", "pipe"] });
+}
 
 export function guestKernel(): Promise<GuestKernel> {
   return cachedBuild("kernel", ["2", modules.join(), init], (directory) => {

@@ -6,6 +6,8 @@ export interface Terminal {
   type(text: string): void;
   /** Waits, at most 15 s, until the screen has shown this. */
   shows(what: RegExp): Promise<void>;
+  /** All of it so far. */
+  said(): string;
   /** Exit code of the command. */
   readonly exit: Promise<number | null>;
   kill(): void;
@@ -18,6 +20,7 @@ export function onTerminal(argv: readonly string[], env: Readonly<Record<string,
   return {
     type: (text) => void child.stdin.write(text),
     shows: (what) => eventually(() => assert.match(said(), what), 15_000, 50),
+    said,
     exit: ended.then(({ code }) => code),
     kill: () => void child.kill("SIGKILL"),
   };

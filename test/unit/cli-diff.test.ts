@@ -117,6 +117,73 @@ describe("diff", () => {
   });
 });
 
+describe("diff --server-side", () => {
+  let cli: CliServer;
+  beforeEach(async () => {
+    cli = await cliServer();
+  });
+  afterEach(() => cli.stop());
+
+  const changes = ({ stdout }: { readonly stdout: string }) => stdout.split("\n").slice(2).filter((line) => /^[-+]/.test(line));
+  const stored = () => cli.store.get("Service", { namespace: "default", name: "a" });
+
+  it("says nothing of what its manager has applied, shows a change, and stores nothing", async () => {
+    const manifest = yaml(service("a", { port: 80 }));
+    await cli.run("apply --server-side -f -", { stdin: manifest });
+    const before = await stored();
+    assert.deepEqual(await cli.run("diff --server-side -f -", { stdin: manifest }), same);
+    const { code, stdout, stderr } = await cli.run("diff --server-side -f -", { stdin: yaml(service("a", { port: 81 }), service("b")) });
+    assert.deepEqual([code, stderr], [1, ""]);
+    assert.match(stdout, /^--- stored\/service\.vendetta\.dev default\/a\n\+\+\+ applied\/service\.vendetta\.dev default\/a\n@@[^]*\n- {2}port: 80\n\+ {2}port: 81\n[^]*--- stored\/service\.vendetta\.dev default\/b\n/);
+    assert.doesNotMatch(stdout, /managedFields|resourceVersion/);
+    assert.deepEqual(await stored(), before);
+    assert.equal((await cli.store.list("Service")).items.length, 1);
+  });
+
+  it("shows what a manager lets go, and keeps what others own", async () => {
+    await cli.run("apply --server-side -f -", { stdin: yaml(service("a", { env: { MINE: "1", OURS: "1" } })) });
+    await cli.run("apply --server-side --field-manager other -f -", { stdin: yaml(service("a", { env: { OURS: "1" } })) });
+    assert.deepEqual(changes(await cli.run("diff --server-side -f -", { stdin: yaml(service("a")) })), ["-    MINE: \"1\""]);
+  });
+
+  it("has exit code 2 for a conflict, with its advice; with --force-conflicts shows the change", async () => {
+    await cli.run("apply --server-side --field-manager other -f -", { stdin: yaml(service("a", { port: 80 })) });
+    const stdin = yaml(service("a", { port: 81 }));
+    const { code, stdout, stderr } = await cli.run("diff --server-side -f -", { stdin });
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, /conflict with "other": \.spec\.port\nPlease review/);
+    for (const args of ["--force-conflicts", "--field-manager other"]) assert.deepEqual(changes(await cli.run(`diff --server-side ${args} -f -`, { stdin })), ["-  port: 80", "+  port: 81"]);
+  });
+
+  it("tells what apply will come to on an object that client-side apply has had until now", async () => {
+    await cli.run("apply -f -", { stdin: yaml(service("a", { env: { A: "1", B: "1" } }, { labels: { gone: "1" } })) });
+    await cli.store.patch("Service", { namespace: "default", name: "a" }, { type: "merge", patch: { metadata: { annotations: { theirs: "1" } } } }, { fieldManager: "somebody" });
+    const stdin = yaml(service("a", { env: { A: "2" } }));
+    const told = await cli.run("diff --server-side -f -", { stdin });
+    assert.deepEqual(changes(told), ["-  labels:", '-    gone: "1"', '-    A: "1"', '-    B: "1"', '+    A: "2"']);
+    assert.equal((await cli.run("apply --server-side -f -", { stdin })).code, 0);
+    const { spec, metadata } = await stored();
+    assert.deepEqual([spec.env, metadata.labels, metadata.annotations?.["theirs"]], [{ A: "2" }, undefined, "1"]);
+    assert.deepEqual(await cli.run("diff --server-side -f -", { stdin }), same);
+  });
+
+  it("shows owners only when asked", async () => {
+    await cli.run("apply --server-side -f -", { stdin: yaml(service("a")) });
+    const { code, stdout } = await cli.run("diff --server-side --field-manager me --show-managed-fields -f -", { stdin: yaml(service("a")) });
+    assert.equal(code, 1);
+    assert.match(stdout, /^\+ {6}manager: me$/m);
+    assert.deepEqual(await cli.run("diff --server-side --field-manager me -f -", { stdin: yaml(service("a")) }), same);
+  });
+
+  for (const option of ["--force-conflicts", "--field-manager me"]) {
+    it(`refuses ${option} alone`, async () => {
+      const { code, stderr } = await cli.run(`diff ${option} -f -`, { stdin: yaml(service("a")) });
+      assert.equal(code, 2);
+      assert.match(stderr, /only works with --server-side/);
+    });
+  }
+});
+
 describe("a unified diff", () => {
   const diffOf = (before: string, after: string, coloured = false) => unifiedDiff({ title: "old", text: before }, { title: "new", text: after }, createStyle(coloured));
 

@@ -23,7 +23,7 @@ function fakeAccess(overrides: Partial<MachineAccess> = {}): { readonly access: 
     open(way) {
       done.push(`open ${way.host}`);
       return Promise.resolve({
-        withdraw: (jumpToo): Promise<readonly Withdrawal[]> => Promise.resolve(void done.push(`withdraw ${way.host}${jumpToo && way.jump !== undefined ? ` and ${way.jump.host}` : ""}`)).then(() => [{ where: `dev@${way.host}`, removed: true }]),
+        withdraw: (jumpToo): Promise<readonly Withdrawal[]> => Promise.resolve(void done.push(`withdraw ${way.host}${way.jump !== undefined && jumpToo(way.jump) ? ` and ${way.jump.host}` : ""}`)).then(() => [{ where: `dev@${way.host}`, removed: true }]),
         close: () => Promise.resolve(),
       });
     },
@@ -44,8 +44,8 @@ const say = async (name: string, status: "True" | "Unknown", reason = "Probed", 
   const node = await cli.store.get("Node", { name });
   await cli.store.updateStatus("Node", { ...node, status: { observedGeneration: node.metadata.generation, conditions: [{ type: "Ready", status, reason, message, lastTransitionTime: "2026-01-01T00:00:00Z" }] } });
 };
-const place = async (name: string, nodeName: string, metadata: object = {}) => {
-  const made = await cli.store.create("Workspace", workspace(name, {}, metadata) as never);
+const place = async (name: string, nodeName: string, metadata: object = {}, spec: object = {}) => {
+  const made = await cli.store.create("Workspace", workspace(name, spec, metadata) as never);
   return await cli.store.updateStatus("Workspace", { ...made, status: { nodeName, instanceId: `vendetta-${name}`, phase: "Running", observedGeneration: made.metadata.generation } });
 };
 const exists = async (kind: "Node" | "Workspace", name: string) => (await cli.store.list(kind)).items.some((each) => each.metadata.name === name);
@@ -88,6 +88,19 @@ describe("node add", () => {
     assert.match((await cli.run("node add box", { access })).stderr, /"box" already, and it is another machine \(dev@elsewhere\); give this one another name with --name/);
     assert.deepEqual(done, []);
   });
+  it("gives it labels and an engine's socket, and changes neither afterwards", async () => {
+    const { access } = fakeAccess({ enrol: (machine, { dockerSocketPath }) => Promise.resolve({ way: reach(machine.host), dockerSocketPath, changed: true, undo: () => Promise.resolve(), close: () => Promise.resolve() }) });
+    await cli.run("node add box --label place=far --label a= --docker-socket /srv/docker.sock --timeout 0", { access });
+    const made = await cli.store.get("Node", { name: "box" });
+    assert.deepEqual([made.metadata.labels, made.spec.providers.docker?.socketPath], [{ place: "far", a: "" }, "/srv/docker.sock"]);
+    assert.deepEqual(await cli.run("node add box --label place=far --docker-socket /srv/docker.sock", { access }).then(({ code, stdout }) => ({ code, stdout })), { code: 0, stdout: "node.vendetta.dev/box unchanged\n" });
+    for (const [args, says] of [["--label place=near", /its label place is far; to change that, run 'vendetta patch node box -p \{"metadata":\{"labels":\{"place":"near"\}\}\}'/], ["--docker-socket /other", /asked at \/srv\/docker\.sock; to change that/], ["--label place", /"place" is not KEY=VALUE/]] as const) {
+      const { code, stderr } = await cli.run(`node add box ${args}`, { access });
+      assert.equal(code, 1);
+      assert.match(stderr, says);
+    }
+    assert.deepEqual(await cli.store.get("Node", { name: "box" }), made);
+  });
 });
 
 describe("node remove", () => {
@@ -117,6 +130,11 @@ describe("node remove", () => {
     assert.match((await cli.run("node remove gate", { access })).stderr, /stays on dev@gate: Node "far" needs it/);
     assert.deepEqual(await cli.run("node remove far --keep-key", { access }), { code: 0, stdout: 'node.vendetta.dev "far" deleted\n', stderr: "" });
     assert.deepEqual(done.slice(4), ["open gate"]);
+    const outer = { ...jump, host: "outer" };
+    await nodeOf("deep", { ssh: reach("deep", { jump: { ...jump, host: "inner", jump: outer } }) });
+    await nodeOf("outer", { ssh: reach("outer") });
+    assert.match((await cli.run("node remove outer", { access })).stderr, /stays on dev@outer: Node "deep" needs it/);
+    assert.match((await cli.run("node add deep --jump outer", { access })).stderr, /is dev@deep through dev@outer,dev@inner, and not reached through dev@outer/);
   });
   it("changes nothing when the machine cannot be reached, and says what can be done", async () => {
     await nodeOf("box", { ssh: reach("box") });
@@ -131,7 +149,7 @@ describe("node forget", () => {
   beforeEach(async () => {
     await nodeOf("box", { ssh: reach("box") });
     await cli.store.patch("Node", { name: "box" }, { type: "merge", patch: { metadata: { finalizers: ["vendetta.dev/node"] } } });
-    await place("dev", "box", { finalizers: ["vendetta.dev/workspace"] });
+    await place("dev", "box", { finalizers: ["vendetta.dev/workspace"] }, { mounts: [{ path: "/data", volume: "data" }, { path: "/tmp", tmpfs: {} }] });
     await place("theirs", "box", { finalizers: ["vendetta.dev/workspace", "example.com/backup"] });
     await place("elsewhere", "vm");
     await say("box", "Unknown", "Unreachable", "no answer for 120 s");
@@ -139,12 +157,24 @@ describe("node forget", () => {
   it("asks, or needs to be told, and lists what may be left behind", async () => {
     const { code, stderr } = await cli.run("node forget box");
     assert.deepEqual([code, await exists("Node", "box"), await exists("Workspace", "dev")], [1, true, true]);
-    for (const word of ["no answer for 120 s", "Workspace dev: instance vendetta-dev", "authorized_keys of dev@box", "--yes"]) assert.ok(stderr.includes(word), stderr);
+    assert.match(stderr, /^ {2}INSTANCE +ENGINE +WORKSPACE +VOLUMES\n {2}vendetta-dev +docker +dev +data\n {2}vendetta-theirs +docker +theirs +<none>\n/m);
+    for (const word of ["no answer for 120 s", "authorized_keys of dev@box", "--yes"]) assert.ok(stderr.includes(word), stderr);
   });
   it("lets go of the Node and its Workspaces, and of nobody else's finalizers", async () => {
     assert.deepEqual(await cli.run("node forget box --yes").then(({ code, stdout }) => ({ code, stdout })), { code: 0, stdout: 'node.vendetta.dev "box" forgotten, with 2 Workspaces\n' });
     assert.deepEqual([await exists("Node", "box"), await exists("Workspace", "dev"), await exists("Workspace", "elsewhere")], [false, false, true]);
     assert.deepEqual((await cli.store.get("Workspace", { namespace: "default", name: "theirs" })).metadata.finalizers, ["example.com/backup"]);
+  });
+  it("leaves to its loop what asks to be made anew elsewhere, and tells what was left there before", async () => {
+    await cli.store.patch("Workspace", { namespace: "default", name: "dev" }, { type: "merge", patch: { spec: { failover: {} } } });
+    const moved = await cli.store.get("Workspace", { namespace: "default", name: "elsewhere" });
+    await cli.store.updateStatus("Workspace", { ...moved, status: { ...moved.status, leftBehind: [{ nodeName: "box", instanceId: "vendetta-elsewhere", since: "2026-01-01T00:00:00Z" }] } });
+    assert.match((await cli.run("node remove box --keep-key")).stderr, /Node "box" has 2 Workspaces/);
+    const { stdout, stderr } = await cli.run("node forget box --yes");
+    assert.equal(stdout, 'node.vendetta.dev "box" forgotten, with a Workspace\n');
+    assert.match(stderr, /^ {2}vendetta-elsewhere +\S+ +elsewhere /m);
+    assert.match(stderr, /Made anew on other Nodes, as spec.failover asks: dev/);
+    assert.deepEqual([await exists("Workspace", "dev"), await exists("Node", "box")], [true, false]);
   });
   it("refuses for a machine that answers, and for this one", async () => {
     await say("box", "True");
@@ -189,9 +219,23 @@ describe("node trust, cordon and drain", () => {
     await place("elsewhere", "vm");
     const { code, stdout, stderr } = await cli.run("node drain box --timeout 0");
     assert.deepEqual([code, stdout], [1, "node.vendetta.dev/box cordoned\n"]);
-    assert.match(stderr, /1 of 1 not ready/);
-    const states = Object.fromEntries((await cli.store.list("Workspace")).items.map((each) => [each.metadata.name, each.spec.state]));
-    assert.deepEqual(states, { dev: "Stopped", elsewhere: "Running", off: "Stopped" });
+    assert.match(stderr, /Node "box" is not drained after 0 s, 1 of 1 Workspaces are not stopped or moved:\n {2}workspace\/dev: Running\nThe drain goes on by itself/);
+    const { unschedulable, drain } = (await cli.store.get("Node", { name: "box" })).spec;
+    assert.deepEqual([unschedulable, drain], [true, { move: "WhereAllowed" }]);
+    // The loops stop it: the wish for the Workspace itself is as it was.
+    assert.equal((await cli.store.get("Workspace", { namespace: "default", name: "dev" })).spec.state, "Running");
+    assert.equal((await cli.run("node uncordon box")).stdout, "node.vendetta.dev/box uncordoned\n");
+    assert.equal((await cli.store.get("Node", { name: "box" })).spec.drain, undefined);
+  });
+  it("drains with --move only once it is agreed that disks are lost", async () => {
+    await nodeOf("box", { local: {} });
+    await place("dev", "box");
+    const { code, stdout, stderr } = await cli.run("node drain box --move");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /Moved to other Nodes: dev\. What is only on its disk is lost.*\n.*--yes/);
+    assert.equal((await cli.store.get("Node", { name: "box" })).spec.drain, undefined);
+    assert.equal((await cli.run("node drain box --move --yes --timeout 0")).stdout, "node.vendetta.dev/box cordoned\n");
+    assert.deepEqual((await cli.store.get("Node", { name: "box" })).spec.drain, { move: "Any" });
   });
 });
 

@@ -60,6 +60,20 @@ describe("a table that is wider than the terminal", () => {
     ]);
     for (const line of lines) assert.ok(line.length <= 60, line);
   });
+  it("goes on below in its last column where that is asked for, at words, and at the edge in one that is too long", () => {
+    const table = { header: ["NAME", "MESSAGE"], rows: [["a", "cannot connect to dev@box: no route"], ["b", "x".repeat(20)], ["c", "ok"]] };
+    assert.deepEqual(tableLines(table, { ...plain, columns: 21, wrapLast: true }), [
+      "NAME   MESSAGE",
+      "a      cannot connect",
+      "       to dev@box: no",
+      "       route",
+      "b      xxxxxxxxxxxxxx",
+      "       xxxxxx",
+      "c      ok",
+    ]);
+    assert.deepEqual(tableLines(table, { ...plain, columns: 80, wrapLast: true }), tableLines(table, plain));
+    assert.deepEqual(tableLines(table, { ...plain, wrapLast: true }), tableLines(table, plain));
+  });
   it("is never cut in a pipe", () => assert.ok(tableLines(text({ wide: true }), plain)[1]!.endsWith("quite a while")));
   it("stays readable when nothing fits", () => {
     for (const line of tableLines(text({ wide: true }), { ...plain, columns: 5 })) assert.ok(line.length <= 60, line);

@@ -11,9 +11,9 @@ const none: EngineProbe = (_transport, socketPath) => Promise.resolve({ problem:
 describe("probeMachine", () => {
   const local = createLocalTransport({ clock });
   after(() => local.close());
-  const probe = async (transport: Transport, engine: EngineProbe = none) => {
+  const probe = async (transport: Transport, engine: EngineProbe = none, dockerSocketPath?: string) => {
     const steps: Step[] = [];
-    const probed = await probeMachine(transport, clock, engine, (step) => steps.push(step), new AbortController().signal);
+    const probed = await probeMachine(transport, clock, engine, { onStep: (step) => steps.push(step), dockerSocketPath }, new AbortController().signal);
     const told = Object.fromEntries(steps.filter((each) => each.state !== "running").map(({ name, state, text }) => [name, { state, text }]));
     return { probed, told };
   };
@@ -37,6 +37,12 @@ describe("probeMachine", () => {
     const usual = await probe(saying({ ...good, now: now() }), at("/var/run/docker.sock"));
     assert.deepEqual([usual.told["docker"], usual.probed], [{ state: "done", text: "28.1 at /var/run/docker.sock" }, {}]);
     assert.deepEqual((await probe(saying({ ...good, now: now() }), at("/run/user/1000/docker.sock"))).probed, { dockerSocketPath: "/run/user/1000/docker.sock" });
+  });
+  it("asks an engine whose socket is named there and nowhere else, and does not do without it", async () => {
+    const only = "/srv/docker.sock";
+    const at = (path: string): EngineProbe => (_transport, socketPath) => Promise.resolve(socketPath === path ? { version: "28.1" } : { problem: "none" });
+    assert.deepEqual((await probe(saying({ ...good, now: now() }), at(only), only)).probed, { dockerSocketPath: only });
+    await assert.rejects(probe(saying({ ...good, now: now() }), at("/var/run/docker.sock"), only), (error) => error instanceof AccessError && /no Docker engine answers at \/srv\/docker\.sock: none/.test(error.message));
   });
   it("remarks on little space, on a clock that is off, and on an engine that cannot be asked", async () => {
     const { told } = await probe(saying({ ...good, free: "1000", now: String(Math.floor(clock.now() / 1000) - 3600) }), () => Promise.reject(new Error("permission denied")));

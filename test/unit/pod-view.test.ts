@@ -106,10 +106,10 @@ describe("the state of a Pod when", () => {
 
 describe("a container's status", () => {
   it("tells how the last run ended", () => {
-    const of = pod(workspaceWith(running), serviceWith("web", healthy({ restarts: 1, lastExit: { code: 137, signal: "SIGKILL", reason: "Signaled", message: "ended by SIGKILL", finishedAt: "2026-01-01T00:30:00Z" } })));
+    const of = pod(workspaceWith(running), serviceWith("web", healthy({ restarts: 1, lastExit: { code: 137, signal: "SIGKILL", reason: "Signaled", message: "ended by SIGKILL", startedAt: "2026-01-01T00:02:00Z", finishedAt: "2026-01-01T00:05:30Z" } })));
     const { state, lastState, ready: isReady, started, restartCount, containerID } = statusOf(of, "web");
     assert.deepEqual(state, { running: { startedAt: "2026-01-01T00:06:00Z" } });
-    assert.deepEqual(lastState, { terminated: { exitCode: 137, signal: 9, reason: "Error", message: "ended by SIGKILL", finishedAt: "2026-01-01T00:30:00Z" } });
+    assert.deepEqual(lastState, { terminated: { exitCode: 137, signal: 9, reason: "Error", message: "ended by SIGKILL", startedAt: "2026-01-01T00:02:00Z", finishedAt: "2026-01-01T00:05:30Z" } });
     assert.deepEqual([isReady, started, restartCount, containerID], [true, true, 1, "docker://vendetta-x-y"]);
   });
   it("tells of the shell when the instance runs, in whole seconds", () => {

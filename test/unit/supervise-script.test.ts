@@ -8,15 +8,18 @@ import { parseRun } from "../../controllers/service/run-reply.ts";
 import { startLines } from "../../controllers/service/start-lines.ts";
 import { controlScript } from "../../controllers/service/control-script.ts";
 import { logsScript } from "../../controllers/service/logs-script.ts";
+import { scriptLine, shellOfStdin } from "../../controllers/service/stdin-script.ts";
 import { superviseScript } from "../../controllers/service/supervise-script.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import { ProviderError, type Instance, type Provider } from "../../src/providers/provider.ts";
 import { TransportError, type ExecStream, type ExitStatus } from "../../src/transports/transport.ts";
 
+const shells = [["/usr/bin/dash"], ["/usr/bin/busybox", "sh"], ["/usr/bin/bash", "--posix"]] as const;
+
 describe("the scripts", () => {
   for (const [name, script] of Object.entries({ controlScript, superviseScript, logsScript })) {
-    for (const [shell, ...words] of [["/usr/bin/dash"], ["/usr/bin/busybox", "sh"], ["/usr/bin/bash", "--posix"]] as const) {
+    for (const [shell, ...words] of shells) {
       it(`${name} is read without complaint by ${[shell, ...words].join(" ")}`, { skip: existsSync(shell) ? false : `${shell} is not installed` }, () => {
         execFileSync(shell, [...words, "-n", "-c", script], { stdio: ["ignore", "pipe", "pipe"] });
       });
@@ -26,6 +29,23 @@ describe("the scripts", () => {
       assert.doesNotMatch(script, /^\s*(local|function|declare|typeset)\b|\[\[|<\(|\$'|<<<|&>/m);
     });
   }
+});
+
+describe("a script on stdin", () => {
+  for (const [shell, ...words] of shells) {
+    it(`is run by ${[shell, ...words].join(" ")} byte for byte, with its arguments, its variables and the rest of stdin`, { skip: existsSync(shell) ? false : `${shell} is not installed` }, () => {
+      const value = `\n '"\\$HOME \`id\` \t# \\n 日本\n`;
+      const [, ...argv] = shellOfStdin("title", "a b", "c");
+      const script = `
+# It's a comment, and $(one) more
+printf '%s|' "$0" "$@" "$v_value" '
+'
+while IFS= read -r v_more; do printf '%s|' "$v_more"; done`;
+      const told = execFileSync(shell, [...words, ...argv], { input: `${scriptLine(script, { v_value: value })}  rest\nof it\n`, encoding: "utf8" });
+      assert.equal(told, `title|a b|c|${value}|\n|  rest|of it|`);
+    });
+  }
+  it("leaves only a short line to a list of processes", () => assert.ok(shellOfStdin("vendetta-control", "/run/vendetta").join(" ").length < 80));
 });
 
 describe("parseRun", () => {
@@ -67,7 +87,8 @@ function fakeExec(): { readonly exec: ExecStream; readonly said: () => string; s
   let end: (status: ExitStatus) => void = () => {};
   const exit = new Promise<ExitStatus>((resolve) => (end = resolve));
   const killed: string[] = [];
-  return { exec: { stdin, stdout, stderr, exit, kill: (name = "SIGTERM") => killed.push(name) }, said: () => said, say: (line) => stdout.write(`${line}\n`), end: (status) => end(status), killed };
+  // The first line is the script.
+  return { exec: { stdin, stdout, stderr, exit, kill: (name = "SIGTERM") => killed.push(name) }, said: () => said.slice(said.indexOf("\n") + 1), say: (line) => stdout.write(`${line}\n`), end: (status) => end(status), killed };
 }
 
 describe("the control stream", () => {

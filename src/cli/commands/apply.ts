@@ -1,5 +1,6 @@
 import { matchesLabels, type LabelSelector } from "../../api/selectors.ts";
 import { applyObject, type ApplyOne } from "../apply-object.ts";
+import { applyWay, checkApplyWay, type ApplyWayOptions } from "../apply-way.ts";
 import { inApplyOrder, planApply } from "../apply-plan.ts";
 import { durationArgument } from "../duration-argument.ts";
 import { resourceName } from "../kind-words.ts";
@@ -12,7 +13,7 @@ import type { Session } from "../session.ts";
 import { CliError } from "../world.ts";
 import { waitUntilSettled } from "../wait-until-settled.ts";
 
-export interface ApplyOptions {
+export interface ApplyOptions extends ApplyWayOptions {
   readonly filename?: readonly string[] | undefined;
   readonly recursive?: boolean | undefined;
   /** Only manifests with these labels are applied; of what is stored, only objects with them are pruned. */
@@ -24,15 +25,8 @@ export interface ApplyOptions {
   /** True: --dry-run without saying how. */
   readonly dryRun?: string | boolean | undefined;
   readonly output?: string | undefined;
-  /** The server merges, and keeps who owns which field. */
-  readonly serverSide?: boolean | undefined;
-  readonly forceConflicts?: boolean | undefined;
-  readonly fieldManager?: string | undefined;
   readonly showManagedFields?: boolean | undefined;
 }
-
-/** kubectl's default too, so that the two may take turns on an object. */
-const defaultManager = "kubectl";
 
 export async function apply(session: Session, options: ApplyOptions): Promise<void> {
   const labels = selectionOf(undefined, { selector: options.selector }).labels ?? [];
@@ -51,7 +45,7 @@ export async function apply(session: Session, options: ApplyOptions): Promise<vo
     report(session, format, objects.map((object) => ({ object, outcome: "checked (client dry run)", result: object.raw as unknown as Printable })));
     return;
   }
-  await applyObjects(session, objects, { format, storing: dryRun === "none", applyOne: await applyOneOf(options) });
+  await applyObjects(session, objects, { format, storing: dryRun === "none", applyOne: await applyWay(options) });
   if (options.prune === true) {
     const { pruneObjects } = await import("../prune-objects.ts");
     // With -o, stdout is what has been applied and nothing else.
@@ -71,21 +65,13 @@ function checkPrune({ prune, all, selector }: ApplyOptions, labels: LabelSelecto
 }
 
 /** @throws CliError */
-function checkServerSide({ serverSide, forceConflicts, fieldManager, prune, dryRun }: ApplyOptions): void {
-  if (serverSide !== true) {
-    if (forceConflicts === true) throw new CliError("--force-conflicts only works with --server-side");
-    if (fieldManager !== undefined) throw new CliError("--field-manager only works with --server-side");
-    return;
-  }
+function checkServerSide(options: ApplyOptions): void {
+  checkApplyWay(options);
+  const { serverSide, prune, dryRun } = options;
+  if (serverSide !== true) return;
   if (dryRun === "client") throw new CliError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
   // What was applied before, --prune knows by the note that client-side apply leaves.
   if (prune === true) throw new CliError("--prune doesn't work with --server-side: it would not know what was applied before");
-}
-
-async function applyOneOf({ serverSide, forceConflicts, fieldManager }: ApplyOptions): Promise<ApplyOne> {
-  if (serverSide !== true) return applyObject;
-  const { serverSideApply } = await import("../server-side-apply.ts");
-  return serverSideApply({ manager: fieldManager ?? defaultManager, force: forceConflicts === true });
 }
 
 /** Applies checked objects: all of them as a dry run first, so that a refusal leaves nothing half done. */

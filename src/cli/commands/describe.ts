@@ -72,7 +72,7 @@ function table(session: Session, name: string, text: TextTable): void {
   const { stdout } = session.world;
   session.print(`${name}:`);
   const columns = stdout.isTTY === true && stdout.columns !== undefined ? stdout.columns - 2 : undefined;
-  for (const each of tableLines(text, { style: session.outStyle, header: true, columns })) session.print(`  ${each}`);
+  for (const each of tableLines(text, { style: session.outStyle, header: true, columns, wrapLast: true })) session.print(`  ${each}`);
 }
 
 function conditionTable(conditions: readonly Condition[], nowMs: number): TextTable {

@@ -6,7 +6,7 @@ import type { Node } from "../../api/node.ts";
 import { isAlreadyExists } from "../../api/status-error.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { durationArgument } from "../duration-argument.ts";
-import { accessWish, addressOf, machineName, openAccess, sameMachine, withNextStep } from "../node-reach.ts";
+import { accessWish, addressOf, jumpsName, machineName, openAccess, sameMachine, sameWay, withNextStep } from "../node-reach.ts";
 import type { Session } from "../session.ts";
 import { waitUntilSettled } from "../wait-until-settled.ts";
 import { CliError, type Input } from "../world.ts";
@@ -15,6 +15,10 @@ export interface NodeAddOptions {
   readonly name?: string | undefined;
   readonly identity?: string | undefined;
   readonly jump?: string | undefined;
+  /** Socket of the machine's Docker engine. Absent: it is looked for. */
+  readonly dockerSocket?: string | undefined;
+  /** `KEY=VALUE` each. */
+  readonly label?: readonly string[] | undefined;
   readonly acceptHostKey?: readonly string[] | undefined;
   readonly passwordStdin?: boolean | undefined;
   readonly timeout?: string | undefined;
@@ -25,6 +29,7 @@ const passwordBytesMax = 4096;
 /** Makes a machine that can be reached a Node. */
 export async function nodeAdd(session: Session, target: string, options: NodeAddOptions): Promise<void> {
   const timeoutMs = durationArgument(options.timeout ?? "30s");
+  const labels = labelsOf(options.label ?? []);
   const password = options.passwordStdin === true ? await firstLine(session.world.stdin) : undefined;
   const store = await session.connect();
   const access = await openAccess(session, store);
@@ -32,19 +37,24 @@ export async function nodeAdd(session: Session, target: string, options: NodeAdd
   const name = options.name ?? nodeName(machine.alias);
   const { items: nodes } = await store.list("Node");
   const known = nodes.find(({ spec }) => spec.ssh !== undefined && sameMachine(spec.ssh, machine));
-  if (known !== undefined) return await addAgain(session, access, known, machine, options, password);
+  if (known !== undefined) return await addAgain(session, access, known, machine, labels, options, password);
   const other = nodes.find(({ metadata }) => metadata.name === name);
   if (other !== undefined) throw new CliError(`There is a Node "${name}" already, and it is another machine (${addressOf(other)}); give this one another name with --name`);
-  await addNew(session, store, access, name, machine, options, password);
+  await addNew(session, store, access, { name, labels }, machine, options, password);
   await waitUntilSettled(session, store, [{ kind: "Node", name }], timeoutMs);
 }
 
-async function addNew(session: Session, store: HttpStore, access: MachineAccess, name: string, machine: SshMachine, options: NodeAddOptions, password: string | undefined): Promise<void> {
+interface NewNode {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+async function addNew(session: Session, store: HttpStore, access: MachineAccess, metadata: NewNode, machine: SshMachine, options: NodeAddOptions, password: string | undefined): Promise<void> {
   const { wish, progress } = accessWish(session, options.acceptHostKey, password);
   let enrolment: Enrolment | undefined;
   try {
-    enrolment = await access.enrol(machine, wish);
-    await storeNode(store, name, enrolment);
+    enrolment = await access.enrol(machine, { ...wish, dockerSocketPath: options.dockerSocket });
+    await storeNode(store, metadata, enrolment);
   } catch (error) {
     if (session.signal.aborted || !(error instanceof AccessError)) throw error;
     throw new CliError(`Cannot add ${machineName(machine)}: ${error.message}. No Node was stored`, { cause: error });
@@ -52,13 +62,14 @@ async function addNew(session: Session, store: HttpStore, access: MachineAccess,
     progress[Symbol.dispose]();
     await enrolment?.close();
   }
-  session.print(`node.vendetta.dev/${name} created`);
+  session.print(`node.vendetta.dev/${metadata.name} created`);
 }
 
 /** The machine's key is of no use to a Node that is not there. */
-async function storeNode(store: HttpStore, name: string, { way, dockerSocketPath, undo }: Enrolment): Promise<void> {
+async function storeNode(store: HttpStore, metadata: NewNode, { way, dockerSocketPath, undo }: Enrolment): Promise<void> {
   const providers = dockerSocketPath === undefined ? {} : { docker: { socketPath: dockerSocketPath } };
-  const node = { apiVersion: "vendetta.dev/v1alpha1", kind: "Node", metadata: { name }, spec: { ssh: way, providers } };
+  const node = { apiVersion: "vendetta.dev/v1alpha1", kind: "Node", metadata, spec: { ssh: way, providers } };
+  const { name } = metadata;
   try {
     // Defaults are filled in by the store.
     await store.create("Node", node as unknown as ObjectInput<Node>);
@@ -70,11 +81,12 @@ async function storeNode(store: HttpStore, name: string, { way, dockerSocketPath
 }
 
 /** A machine that is a Node already: looked at, and its key put back if it is missing. The Node stays as it is. */
-async function addAgain(session: Session, access: MachineAccess, node: Node, machine: SshMachine, options: NodeAddOptions, password: string | undefined): Promise<void> {
+async function addAgain(session: Session, access: MachineAccess, node: Node, machine: SshMachine, labels: Readonly<Record<string, string>>, options: NodeAddOptions, password: string | undefined): Promise<void> {
   const { name } = node.metadata;
   const reach = node.spec.ssh!;
   if (options.name !== undefined && options.name !== name) throw new CliError(`${machineName(machine)} is Node "${name}" already; a machine is one Node. Remove it first ('vendetta node remove ${name}'), or leave --name out`);
-  if (!sameMachine(reach.jump, machine.jump)) throw new CliError(`Node "${name}" is ${addressOf(node)}, and not reached ${machine.jump === undefined ? "directly" : `through ${machineName(machine.jump)}`}; to change that, remove it first ('vendetta node remove ${name}')`);
+  if (!sameWay(reach, machine)) throw new CliError(`Node "${name}" is ${addressOf(node)}, and not reached ${machine.jump === undefined ? "directly" : `through ${jumpsName(machine)}`}; to change that, remove it first ('vendetta node remove ${name}')`);
+  refuseChanges(node, labels, options.dockerSocket);
   const { wish, progress } = accessWish(session, options.acceptHostKey, password);
   try {
     try {
@@ -94,6 +106,23 @@ async function addAgain(session: Session, access: MachineAccess, node: Node, mac
   } finally {
     progress[Symbol.dispose]();
   }
+}
+
+/** `node add` makes Nodes and changes none. @throws CliError */
+function refuseChanges({ metadata: { name, labels: found = {} }, spec }: Node, labels: Readonly<Record<string, string>>, dockerSocket: string | undefined): void {
+  const next = (patch: object) => `to change that, run 'vendetta patch node ${name} -p ${JSON.stringify(patch)}'`;
+  const socketPath = spec.providers.docker?.socketPath;
+  if (dockerSocket !== undefined && dockerSocket !== socketPath) throw new CliError(`Node "${name}" is there, and its Docker engine is asked at ${socketPath ?? "the usual place"}; ${next({ spec: { providers: { docker: { socketPath: dockerSocket } } } })}`);
+  const other = Object.entries(labels).find(([key, value]) => found[key] !== value);
+  if (other !== undefined) throw new CliError(`Node "${name}" is there, and its label ${other[0]} is ${found[other[0]] ?? "not set"}; ${next({ metadata: { labels } })}`);
+}
+
+function labelsOf(words: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(words.map((word) => {
+    const at = word.indexOf("=");
+    if (at < 1) throw new CliError(`--label: "${word}" is not KEY=VALUE`);
+    return [word.slice(0, at), word.slice(at + 1)];
+  }));
 }
 
 /** A password as it is handed in: what comes before the first line's end. */

@@ -77,6 +77,12 @@ const placeholders: Readonly<Record<string, Candidates>> = {
   lines: free,
   patch: free,
   port: words("auto", "off"),
+  ports: free,
+  provider: words("docker", "lxc", "qemu", "host"),
+  image: free,
+  mount: free,
+  variable: free,
+  quantity: free,
   command: free,
 };
 

@@ -15,6 +15,10 @@ export interface HostProviderParts {
   readonly dir: () => Promise<string>;
 }
 
+/** As long as the next listing may take to come. */
+const seenMsMax = 15_000;
+/** Programs that a machine has are not taken away from it every few seconds. */
+const usableMs = 60_000;
 const fileBytesMax = 1024 * 1024;
 const commandTimeoutMs = 10_000;
 
@@ -37,6 +41,8 @@ const workOf = (home: string) => home.replace(/\/([^/]+)$/, "/work/$1");
  */
 export function createHostProvider({ transport, clock, dir }: HostProviderParts): Provider {
   const files = transport.files;
+  const running = createSeenRunning(clock);
+  let usable: { readonly probe: ProviderProbe; readonly untilMs: number } | undefined;
   const folder = () => dir().catch((error: unknown) => Promise.reject(unreachable(error)));
   const homeOf = async (id: string) => `${await folder()}/${id}`;
 
@@ -54,13 +60,18 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
     const text = await readText(`${home}/instance.json`);
     return text === undefined ? undefined : record.parse(JSON.parse(text));
   };
-  const started = async (home: string): Promise<string | undefined> => {
-    const [boot, startId] = (await readText(`${home}/started`))?.trim().split(" ") ?? [];
-    return boot !== undefined && startId !== undefined && boot === (await bootId()) ? startId : undefined;
+  const startedIn = async (boot: Promise<string>, home: string): Promise<{ readonly note: string | undefined; readonly startId: string | undefined }> => {
+    const note = (await readText(`${home}/started`))?.trim();
+    const [noted, startId] = note?.split(" ") ?? [];
+    return { note, startId: noted !== undefined && startId !== undefined && noted === (await boot) ? startId : undefined };
   };
+  const started = async (home: string) => (await startedIn(bootId(), home)).startId;
   const names = async () => files.list(await folder()).catch((error: unknown) => Promise.reject(unreachable(error)));
 
-  const inspect = async (id: string): Promise<Instance | undefined> => {
+  /** @param boot of the machine; read once for many instances */
+  const inspect = async (id: string, boot: Promise<string> = bootId()): Promise<Instance | undefined> => {
+    boot.catch(() => {}); // Told to who comes to need it.
+    const seen = running.look();
     const home = await homeOf(id);
     let found: InstanceRecord | undefined;
     try {
@@ -69,11 +80,13 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
       if (error instanceof ProviderError) throw error;
       return broken(id, home, `its record cannot be read: ${messageOf(error)}`);
     }
+    if (found === undefined) running.forget(id);
     if (found === undefined) return (await names()).includes(id) ? broken(id, home, "its creation was cut off") : undefined;
-    const startId = await started(home);
+    const { note, startId } = await startedIn(boot, home);
+    seen(id, startId !== undefined);
     return {
       id, owner: found.owner, generation: found.generation, specHash: found.specHash,
-      state: startId === undefined ? ((await readText(`${home}/started`)) === undefined ? "created" : "stopped") : "running",
+      state: startId === undefined ? (note === undefined ? "created" : "stopped") : "running",
       startId, startedAt: startId === undefined ? undefined : new Date(Number(startId)).toISOString(), exitCode: undefined, outOfMemory: false,
       address: startId === undefined ? undefined : "127.0.0.1", ports: [], runDir: `${home}/run`, problems: [],
     };
@@ -97,6 +110,7 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
     const home = await homeOf(id);
     await endProcesses(id, graceSeconds, signal);
     if ((await readText(`${home}/started`)) !== undefined) await files.write(`${home}/started`, "stopped\n");
+    running.forget(id);
   };
   const endProcesses = async (id: string, graceSeconds: number, signal: AbortSignal) => {
     const timeoutMs = graceSeconds * 1000 + commandTimeoutMs;
@@ -108,16 +122,26 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
   return {
     name: "host",
     features: { publishesPorts: false, sharesNodeNetwork: true, images: false, limits: false, snapshots: false, isolation: "none" },
-    probe: (signal) => probe(transport, signal),
+    async probe(signal) {
+      if (usable !== undefined && clock.monotonic() < usable.untilMs) return usable.probe;
+      const found = await probe(transport, signal);
+      usable = found.usable ? { probe: found, untilMs: clock.monotonic() + usableMs } : undefined;
+      return found;
+    },
     inspect: (id, signal) => untilAborted(inspect(id), signal),
     async list(cluster, signal) {
-      const all = names().then((found) => Promise.all(found.filter((name) => name.startsWith(`vendetta-${cluster}-`)).map(inspect)));
+      const all = names().then((found) => {
+        const ours = found.filter((name) => name.startsWith(`vendetta-${cluster}-`));
+        const boot = ours.length === 0 ? Promise.resolve("") : bootId();
+        return Promise.all(ours.map((id) => inspect(id, boot)));
+      });
       return (await untilAborted(all, signal)).filter((each) => each !== undefined);
     },
     create: (spec, _progress, signal) => untilAborted(create(spec), signal),
     start: (id, signal) => untilAborted(start(id), signal),
     stop: (id, graceSeconds, signal) => untilAborted(stop(id, graceSeconds, signal), signal),
     async destroy(id, { volumes }, signal) {
+      running.forget(id);
       const home = await untilAborted(homeOf(id), signal);
       await endProcesses(id, 0, signal);
       await untilAborted(files.remove(home), signal);
@@ -143,7 +167,7 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
       return usageFromStat(stdout);
     },
     async dial(id, port, signal): Promise<Duplex> {
-      if ((await untilAborted(homeOf(id).then(started), signal)) === undefined) throw new ProviderError("NotRunning", `${id} is not started`, true);
+      if (!running.isFresh(id) && (await untilAborted(inspect(id), signal))?.state !== "running") throw new ProviderError("NotRunning", `${id} is not started`, true);
       try {
         return await transport.dial({ host: "127.0.0.1", port }, signal);
       } catch (error) {
@@ -152,6 +176,27 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
         throw new ProviderError("ConnectionRefused", `nothing listens on port ${port}`, true, { cause: error });
       }
     },
+  };
+}
+
+/** Which instances were seen running a moment ago: a health check every few seconds need not read that again each time. */
+function createSeenRunning(clock: Clock) {
+  const seenMs = new Map<string, number>();
+  let forgotten = 0;
+  return {
+    /** Begins a look. What it found counts for nothing when something was forgotten meanwhile: it may have seen it before its end. */
+    look() {
+      const begun = forgotten;
+      return (id: string, isRunning: boolean) => {
+        if (!isRunning) seenMs.delete(id);
+        else if (begun === forgotten) seenMs.set(id, clock.monotonic());
+      };
+    },
+    forget(id: string) {
+      forgotten++;
+      seenMs.delete(id);
+    },
+    isFresh: (id: string) => clock.monotonic() - (seenMs.get(id) ?? -Infinity) < seenMsMax,
   };
 }
 

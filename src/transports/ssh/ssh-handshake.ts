@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import ssh2, { type Client } from "ssh2";
 import { timeoutSignal } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
+import { batchWrites } from "./batch-writes.ts";
 import { processHandshakeGate } from "./handshake-gate.ts";
 import { algorithmsFor, hostKeyOf, refusalOf } from "./host-key.ts";
 import { SshError } from "./ssh-error.ts";
@@ -25,6 +26,7 @@ export async function shakeHands(options: SshOptions, signal: AbortSignal): Prom
   try {
     using _turn = await gate.enter(options.through === undefined ? `${host}:${port}` : `${host}:${port} through ${options.through.name}`, bound.signal);
     const socket = await reach(options, bound.signal);
+    batchWrites(socket);
     return { client: await logIn(options, socket, bound.signal), socket };
   } catch (error) {
     // Our own bound, not the caller's: that the machine does not answer is what happened.

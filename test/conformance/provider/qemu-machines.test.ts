@@ -1,3 +1,5 @@
+// Test run: about 60 s.
+
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { execFileSync, spawn } from "node:child_process";

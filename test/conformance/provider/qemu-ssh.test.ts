@@ -1,3 +1,5 @@
+// Test run: about 130 s.
+
 import { it } from "node:test";
 import { freePort } from "../../harness/ports.ts";
 import { qemuPlace } from "../../harness/qemu-place.ts";

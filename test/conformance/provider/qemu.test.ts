@@ -1,3 +1,5 @@
+// Test run: about 120 s.
+
 import { it } from "node:test";
 import { qemuPlace } from "../../harness/qemu-place.ts";
 import { qemuUnavailable, tinyGuest } from "../../harness/tiny-guest.ts";
