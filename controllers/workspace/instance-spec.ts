@@ -38,8 +38,15 @@ export function instanceSpec(workspace: Workspace, cluster: string, ports: reado
     }),
     ports: ports.filter((each) => each.via === "Engine").map(({ port, nodePort }) => ({ port, nodePort, protocol: "tcp" })),
     resources: { cpus: spec.resources.cpu === undefined ? undefined : parseQuantity(spec.resources.cpu), memoryBytes: bytes(spec.resources.memory), diskBytes: bytes(spec.resources.disk), pidsMax: spec.resources.pids },
-    engine: engineOf(spec) ?? {},
+    engine: engineBlock(spec, (quantity) => bytes(quantity)!),
   };
+}
+
+/** The engine's own block, its quantities as bytes: providers know no quantities. */
+function engineBlock(spec: Workspace["spec"], bytes: (quantity: string) => number): Readonly<Record<string, unknown>> {
+  const { disks, ...rest } = spec.qemu ?? {};
+  if (spec.provider !== "qemu" || disks === undefined) return engineOf(spec) ?? {};
+  return { ...rest, disks: disks.map(({ name, size }) => ({ name, sizeBytes: bytes(size) })) };
 }
 
 function engineOf(spec: Workspace["spec"]): Readonly<Record<string, unknown>> | undefined {

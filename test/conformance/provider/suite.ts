@@ -9,6 +9,8 @@ export interface ProviderPlace {
   /** The same provider over an engine that does not answer; undefined when it has no engine. */
   readonly unreachable: Provider | undefined;
   readonly image: string;
+  /** The engine's own block of each spec. Default: {}. */
+  readonly engine?: InstanceSpec["engine"];
   close(): Promise<void>;
 }
 
@@ -18,15 +20,17 @@ let made = 0;
 export interface ProviderConformanceOptions {
   /** Cases this provider is not asked, by name, each with the reason. */
   readonly skip?: Readonly<Record<string, string>>;
+  /** How many times as long as a container's start its instances may take. Default 1. */
+  readonly patience?: number;
 }
 
 /** The words of provider.ts as cases; every provider is held to them. */
-export function providerConformance(name: string, make: () => Promise<ProviderPlace>, { skip = {} }: ProviderConformanceOptions = {}): void {
-  describe(`provider ${name}`, { timeout: 120_000 }, () => {
+export function providerConformance(name: string, make: () => Promise<ProviderPlace>, { skip = {}, patience = 1 }: ProviderConformanceOptions = {}): void {
+  describe(`provider ${name}`, { timeout: 120_000 * patience }, () => {
     let place: ProviderPlace;
     const asked = new Set<string>();
     const ids = new Set<string>();
-    const signal = () => AbortSignal.timeout(30_000);
+    const signal = () => AbortSignal.timeout(30_000 * patience);
     const test = (what: string, body: (provider: Provider) => Promise<void>) => {
       asked.add(what);
       it(what, { skip: skip[what] ?? false }, () => body(place.provider));
@@ -34,7 +38,7 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
     const specOf = (more: Partial<InstanceSpec> = {}): InstanceSpec => {
       const spec: InstanceSpec = {
         owner: { cluster, uid: `u${process.pid}x${made++}`, namespace: "default", name: "dev" }, generation: 1, specHash: "hash-1", hostname: "dev", image: place.image,
-        imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [], resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: {}, ...more,
+        imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [], resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: place.engine ?? {}, ...more,
       };
       ids.add(instanceId(spec.owner));
       return spec;

@@ -1,0 +1,87 @@
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { cachedBuild } from "./cached-build.ts";
+import { guestKernel, type GuestKernel } from "./guest-kernel.ts";
+
+/** Why no virtual machine can be started here; undefined when one can. With CI=true a lack is an error, not a skip. */
+export function qemuUnavailable(): string | undefined {
+  const lacks = ["qemu-system-x86_64", "qemu-img", "mkfs.ext4", "busybox", "dropbear", "apt-get"].filter((program) => !["/usr/bin", "/bin", "/usr/sbin", "/sbin"].some((directory) => existsSync(join(directory, program))));
+  const why = lacks.length === 0 ? undefined : `not installed: ${lacks.join(", ")}`;
+  if (why !== undefined && process.env["CI"] === "true") throw new Error(`${why}; in CI that is a failure`);
+  return why;
+}
+
+/** busybox and dropbear on Debian's kernel: a whole machine that is up within seconds, also where it is emulated. */
+export interface TinyGuest extends GuestKernel {
+  /** Its root file system: a raw disk without partitions. */
+  readonly image: string;
+  /** `spec.qemu` for it. */
+  readonly engine: { readonly kernel: string; readonly initrd: string; readonly append: string };
+}
+
+const inittab = `::sysinit:/etc/rc
+::respawn:/usr/sbin/dropbear -F -s -r /run/host_key
+::shutdown:/bin/umount -a -r
+`;
+const rc = `#!/bin/sh
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /tmp; mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -o remount,rw /
+ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2
+mkdir -p /run/seed
+for each in /dev/vd?1; do mount -t vfat -o ro $each /run/seed && break; done
+mkdir -p /root/.ssh && chmod 700 /root/.ssh && cp /run/seed/authorized_keys /root/.ssh/ && chmod 600 /root/.ssh/authorized_keys
+dropbearconvert openssh dropbear /run/seed/ssh_host_ed25519_key /run/host_key 2>/dev/null
+umount /run/seed
+`;
+const accounts = { passwd: "root::0:0:root:/root:/bin/sh\ndev:x:1000:1000:dev:/tmp:/bin/sh\n", group: "root:x:0:\ndev:x:1000:\n", shells: "/bin/sh\n", hostname: "tiny\n" };
+
+const append = "console=ttyS0 quiet clocksource=hpet no_timer_check cryptomgr.notests edd=off nokaslr panic=-1";
+
+export async function tinyGuest(): Promise<TinyGuest> {
+  const kernel = await guestKernel();
+  const directory = await cachedBuild("tiny", ["1", rc, inittab, JSON.stringify(accounts)], (into) => {
+    const root = mkdtempSync(join(tmpdir(), "vd-tiny-"));
+    try {
+      fill(root);
+      const image = join(into, "root.img");
+      execFileSync("truncate", ["-s", "64M", image]);
+      execFileSync("mkfs.ext4", ["-q", "-F", "-d", root, image], { env: { ...process.env, PATH: `${process.env["PATH"]}:/sbin:/usr/sbin` } });
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
+  });
+  return { ...kernel, image: join(directory, "root.img"), engine: { kernel: kernel.kernel, initrd: kernel.initrd, append } };
+}
+
+function fill(root: string): void {
+  const put = (path: string, text: string, mode = 0o644) => {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    writeFileSync(join(root, path), text, { mode });
+  };
+  for (const name of ["proc", "sys", "dev", "tmp", "run", "root", "usr/sbin"]) mkdirSync(join(root, name), { recursive: true });
+  mkdirSync(join(root, "bin"));
+  copyFileSync("/bin/busybox", join(root, "bin/busybox"));
+  for (const applet of execFileSync("/bin/busybox", ["--list-full"], { encoding: "utf8" }).trim().split("\n")) {
+    const path = join(root, applet);
+    mkdirSync(dirname(path), { recursive: true });
+    if (!existsSync(path)) symlinkSync("/bin/busybox", path);
+  }
+  for (const program of ["dropbear", "dropbearconvert"]) copyProgram(program, root);
+  put("etc/rc", rc, 0o755);
+  put("etc/inittab", inittab);
+  for (const [name, text] of Object.entries(accounts)) put(`etc/${name}`, text);
+}
+
+/** With the libraries that it says it needs. */
+function copyProgram(name: string, root: string): void {
+  const source = ["/usr/sbin", "/usr/bin", "/usr/lib/dropbear"].map((directory) => join(directory, name)).find(existsSync)!;
+  copyFileSync(source, join(root, "usr/sbin", name));
+  const needed = execFileSync("ldd", [source], { encoding: "utf8" }).matchAll(/(\/\S+\.so\S*)/g);
+  for (const [, library] of needed) {
+    mkdirSync(join(root, dirname(library!)), { recursive: true });
+    writeFileSync(join(root, library!), readFileSync(library!), { mode: 0o755 });
+  }
+}
