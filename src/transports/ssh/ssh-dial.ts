@@ -89,6 +89,8 @@ function forward(connection: SshConnection, target: DialTarget, signal: AbortSig
 
 /** Without the connection it breaks; it does not merely end. */
 export function endWith(connection: SshConnection, duplex: Duplex): void {
+  // On its way to its holder, or idle in an HTTP agent, nobody listens for a moment; that must not end this process.
+  duplex.on("error", () => {});
   const onLost = () => void duplex.destroy(connection.lost.reason as Error);
   connection.lost.addEventListener("abort", onLost, { once: true });
   duplex.once("close", () => connection.lost.removeEventListener("abort", onLost));
