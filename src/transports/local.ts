@@ -22,6 +22,8 @@ export function createLocalTransport({ clock }: { readonly clock: Clock }): Tran
   setMaxListeners(0, closing.signal);
   let closed = false;
   const keep = (socket: Duplex) => {
+    // Whoever it is for may not listen yet.
+    socket.on("error", () => {});
     connections.add(socket);
     socket.once("close", () => connections.delete(socket));
   };

@@ -102,12 +102,13 @@ export interface Transport {
   exec(argv: readonly string[], options: ExecOptions & { readonly tty?: { readonly columns: number; readonly rows: number } | undefined }): Promise<ExecStream>;
   /**
    * Connects from that machine. The two directions end apart: after the far side's end the caller may still write, and must
-   * end its own. @throws TransportError with a cause whose code is ECONNREFUSED, ENOENT, ETIMEDOUT …
+   * end its own. It may break at any moment, also before the caller gets to listen for that: an error that nobody listens to is
+   * dropped, and "close" tells. @throws TransportError with a cause whose code is ECONNREFUSED, ENOENT, ETIMEDOUT …
    */
   dial(target: DialTarget, signal: AbortSignal): Promise<Duplex>;
   /**
    * Listens on 127.0.0.1:port of that machine, nowhere else (0: a port that is free), and hands over each connection made
-   * there. Its directions end apart, as those of `dial`; who gets it must listen for its errors at once.
+   * there. Its directions end apart, and its errors may be left unheard, as with `dial`.
    *
    * The signal's abort frees the port (`Listener.ended` tells when) and leaves the connections to who has them. With the way to
    * the machine it ends for good: only who wants it knows what another program's having the port by then would mean, so he listens again.

@@ -1,3 +1,5 @@
+// Test run: about 35 s.
+
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

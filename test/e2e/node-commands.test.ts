@@ -1,3 +1,5 @@
+// Test run: about 45 s.
+
 import assert from "node:assert/strict";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";

@@ -1,3 +1,6 @@
+// Test run: about 400 s.
+// Test run: beside all others, since it does little but wait for a network that is cut.
+
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

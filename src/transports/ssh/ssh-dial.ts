@@ -87,9 +87,8 @@ function forward(connection: SshConnection, target: DialTarget, signal: AbortSig
   return connection.unlessLost(opening, false);
 }
 
-/** Without the connection it breaks; it does not merely end. */
+/** Without the connection it breaks; it does not merely end. Whoever it is for may not listen yet, and nobody must. */
 export function endWith(connection: SshConnection, duplex: Duplex): void {
-  // On its way to its holder, or idle in an HTTP agent, nobody listens for a moment; that must not end this process.
   duplex.on("error", () => {});
   const onLost = () => void duplex.destroy(connection.lost.reason as Error);
   connection.lost.addEventListener("abort", onLost, { once: true });
