@@ -5,8 +5,10 @@ import type { Random } from "../base/random.ts";
 import type { Node } from "../api/node.ts";
 import { createDockerProvider } from "../providers/docker/docker-provider.ts";
 import { createHostProvider } from "../providers/host/host-provider.ts";
+import { createLxcProvider } from "../providers/lxc/lxc-provider.ts";
 import type { Transport } from "../transports/transport.ts";
 import { createLocalTransport } from "../transports/local.ts";
+import { relay } from "../transports/ssh/relay.ts";
 import { openSshWay } from "./ssh-way.ts";
 
 export interface MachinesParts {
@@ -55,9 +57,9 @@ export function createMachines(parts: MachinesParts): Machines & { close(): Prom
   };
 }
 
-function openLocal({ paths, clock }: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
+function openLocal({ paths, clock, random }: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
   const transport = createLocalTransport({ clock });
-  return { machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), clock), close: () => transport.close() };
+  return { machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), clock, random), close: () => transport.close() };
 }
 
 function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
@@ -65,16 +67,16 @@ function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesPart
   const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, isNodePortFree: (port) => here.isPortFree(port), onChange: () => onWayChange(node.metadata.name), clock, random });
   const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
   return {
-    machine: { ...machineOf(node, way.transport, dir, clock), remote: way.remote },
+    machine: { ...machineOf(node, way.transport, dir, clock, random), remote: way.remote },
     async close() {
       await Promise.all([way.close(), here.close()]);
     },
   };
 }
 
-function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, clock: Clock): Machine {
+function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, clock: Clock, random: Random): Machine {
   const socketPath = node.spec.providers.docker?.socketPath ?? "/var/run/docker.sock";
-  const providers = [createDockerProvider({ transport, clock, socketPath }), createHostProvider({ transport, clock, dir })];
+  const providers = [createDockerProvider({ transport, clock, socketPath }), createHostProvider({ transport, clock, dir }), createLxcProvider({ transport, clock, random, dir, relay })];
   return { transport, providers, provider: (name) => providers.find((each) => each.name === name) };
 }
 
