@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 /** Why no container of LXC can be made here; undefined when it can. With CI=true a lack is an error, not a skip. */
 export function lxcUnavailable(): string | undefined {
@@ -13,10 +13,20 @@ export function lxcUnavailable(): string | undefined {
 export function heldByContainers(dir: string): string[] {
   const said = (command: string) => execFileSync("sh", ["-c", command], { encoding: "utf8" }).split("\n").filter((line) => line !== "");
   return [
-    ...said(`for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -F '${dir}/' | grep '^lxc-\\|\\[lxc' ; done; true`),
+    ...commandLines().filter((line) => line.includes(`${dir}/`)),
     ...said(`grep -F '${dir}/' /proc/self/mounts; true`),
     ...said(`ip -o link show | grep -o '\\b\\(vl\\|ve\\)[0-9a-f]\\{12\\}\\b'; true`),
     ...said(`find /sys/fs/cgroup -type d -name 'lxc.*.vendetta-conform-u${process.pid}x*'`),
     ...said(`ls /run/vendetta-lxc 2>/dev/null; true`),
   ];
+}
+
+function commandLines(): string[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      return [readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")];
+    } catch {
+      return []; // It ended while we looked.
+    }
+  });
 }

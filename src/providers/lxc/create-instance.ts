@@ -19,12 +19,6 @@ const recordTimeoutMs = 30_000;
 /** How each init is asked to halt. Sources: busybox's init/init.c, systemd(1), lxc.container.conf(5). */
 const haltSignals: Readonly<Record<string, string>> = { busybox: "SIGUSR1", systemd: "SIGRTMIN+3", other: "SIGPWR" };
 
-/**
- * For an image without an init: waits, takes in orphans, and hands on the wish to halt to all others. Lives in the config's one
- * line, so it has no line break.
- */
-const waitingInit = `/bin/sh -c 'trap "kill -TERM -1; while kill -0 -1 2>/dev/null; do sleep 0.1; done; exit 0" PWR TERM; while :; do sleep 3600 & wait $!; done'`;
-
 /** Makes image, disk and record, in that order. Two at once end in one instance. @throws ImageNotFound, ImagePullFailed, InvalidSpec, MountSourceMissing */
 export async function createInstance({ shell, paths, node }: CreateParts, spec: InstanceSpec, progress: Progress, signal: AbortSignal): Promise<void> {
   const id = instanceId(spec.owner);
@@ -35,7 +29,7 @@ export async function createInstance({ shell, paths, node }: CreateParts, spec: 
   if (disk === "there") return;
   const record: LxcRecord = {
     ...recordOfSpec(spec), idMap, image: { reference: spec.image, checksum: spec.imageChecksum, dir }, disk: disk === "copy" ? "copy" : "overlay",
-    init: init === "none" ? { haltSignal: "SIGPWR", command: waitingInit } : { haltSignal: haltSignals[init] ?? "SIGPWR" },
+    init: { haltSignal: haltSignals[init] ?? "SIGPWR", waits: init === "none" },
   };
   await runScript(shell, recordScript, [paths.lxcPath, id], { signal, timeoutMs: recordTimeoutMs, stdin: `${JSON.stringify(record)}\n` });
 }

@@ -21,6 +21,20 @@ done
 exit 0
 `;
 
+/** The init of an image without one: waits, takes in orphans, and hands on the wish to halt to all others. */
+const waitingInit = `
+stop() {
+  kill -TERM -1
+  while kill -0 -1 2>/dev/null; do sleep 0.1; done
+  exit 0
+}
+trap stop PWR TERM
+while :; do sleep 3600 & wait $!; done
+`;
+
+/** Removes the cgroups of a container whose monitor was killed: LXC would make others beside them. */
+const sweepCgroups = `find /sys/fs/cgroup -depth -type d \\( -path "*/lxc.payload.$id/*" -o -path "*/lxc.payload.$id-[0-9]*/*" -o -name "lxc.payload.$id" -o -name "lxc.payload.$id-[0-9]*" -o -name "lxc.monitor.$id" -o -name "lxc.monitor.$id-[0-9]*" \\) -exec rmdir {} + 2>/dev/null`;
+
 /** $1 lxcPath, $2 id, $3 directory of the image's version. Prints what of the disk must be known. instance.json follows by `recordScript`. */
 export const makeDiskScript = `
 lxc=$1 home=$1/$2 image=$3
@@ -112,6 +126,7 @@ in_home
 if alive; then ${thawIfFrozen()}; exit 0; fi
 cat >"$home/config.new" && mv "$home/config.new" "$home/config"
 rm -f "$home/log" "$home/init"
+if ls -d /sys/fs/cgroup/lxc.*."$id" /sys/fs/cgroup/*/lxc.*."$id" >/dev/null 2>&1; then ${sweepCgroups}; fi
 mkdir -p -m 700 "$lxc-node"
 ip link del "$veth" 2>/dev/null
 printf '127.0.0.1 localhost\\n::1 localhost\\n%s %s\\n' "\${ip:-127.0.1.1}" "$hostname" >"$home/hosts"
@@ -120,6 +135,7 @@ bridge=$(sed -n 's/^lxc.net.0.link = //p' "$home/config")
 # A resolver that listens on the node's loopback is not reached from inside; systemd keeps those that it asks itself here.
 case $servers in '' | *' 127.'* | *' ::1'*) servers=$(grep -h '^nameserver' /run/systemd/resolve/resolv.conf 2>/dev/null || echo "$servers");; esac
 printf '%s\\n' "$servers" >"$home/resolv.conf"
+printf %s "$vendetta_init" >"$home/waiting-init"
 count=$#
 while [ $count -gt 0 ]; do
   kind=$1 source=$2 target=$3
@@ -140,7 +156,7 @@ alive || no StartFailed "the init of $id ended at once; its console said: $(tail
 `;
 
 /** For scripts that are too long to be nobody's argument: the environment of `startScript`. */
-export const startEnvironment: Readonly<Record<string, string>> = { vendetta_stage: stageScript, vendetta_hook: hook };
+export const startEnvironment: Readonly<Record<string, string>> = { vendetta_stage: stageScript, vendetta_hook: hook, vendetta_init: waitingInit };
 
 /** A frozen one hears nothing. */
 function thawIfFrozen(): string {
@@ -181,7 +197,7 @@ if [ -d "$home" ]; then
   in_home
   ${endScript}
   ip link del "$veth" 2>/dev/null
-  find /sys/fs/cgroup -depth -type d \\( -path "*/lxc.payload.$id/*" -o -name "lxc.payload.$id" -o -name "lxc.monitor.$id" \\) -exec rmdir {} + 2>/dev/null
+  ${sweepCgroups}
   rm -f "/run/lxc/lock/$lxc/.$id" "/run/lock/lxc/$lxc/.$id"
   rm -f "$home/address"
   rm -rf --one-file-system "$home" || no DestroyFailed "$home cannot be removed"

@@ -35,7 +35,7 @@ ${findNewest}
 
 /**
  * $1 directory of the image, $2 kind, $3 source, $4 checksum or "", $5 first uid and $6 first gid of the map or "", $7 lxcPath, $8 "again" or "",
- * the rest: arguments of the template. Prints the version made. Versions that no instance names any more are removed.
+ * the rest: arguments of the template. Prints the version made. Versions that no instance and no snapshot names any more are removed.
  * Files are unpacked with the node's ids; for a map they are packed and unpacked once more by the map's own root.
  */
 const makeScript = `
@@ -96,7 +96,7 @@ else
   mv "$new/plain" "$new/rootfs"
 fi
 rm -rf "$new/fetched" "$new/said" "$new/config"
-for each in "$dir"/[0-9]*; do [ ! -d "$each" ] || grep -qsF "$each\\"" "$lxc"/*/instance.json || rm -rf "$each"; done
+for each in "$dir"/[0-9]*; do [ ! -d "$each" ] || grep -qsF "$each\\"" "$lxc"/*/instance.json || grep -qsxF "$each" "$lxc-work"/*/snapshots/*/image || rm -rf "$each"; done
 version=$dir/$((newest + 1))
 mv "$new" "$version" && : >"$version/ready" && echo "$version"
 `;

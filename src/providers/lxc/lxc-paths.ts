@@ -22,6 +22,9 @@ export const stage = "/run/vendetta-lxc";
 /** Inside: writable by all, emptied at each start. */
 export const runDir = "/run/vendetta";
 
+/** Inside: the init of an image that has none. */
+export const waitingInitPath = "/.vendetta-init";
+
 export function lxcPathsOf(dir: string): LxcPaths {
   return { lxcPath: `${dir}/lxc`, work: `${dir}/lxc-work`, images: `${dir}/lxc-images`, node: `${dir}/lxc-node`, bridge: `vl${shortHash(dir)}` };
 }

@@ -10,6 +10,7 @@ import { parseList, type Told } from "./list-output.ts";
 import { createInstance } from "./create-instance.ts";
 import { containerHints } from "./lxc-events.ts";
 import { execInContainer } from "./lxc-exec.ts";
+import { createLxcSnapshots } from "./lxc-snapshots.ts";
 import { lxcPathsOf, vethOf, type LxcPaths } from "./lxc-paths.ts";
 import { probeNode } from "./lxc-probe.ts";
 import { usageFromCgroup } from "./lxc-usage.ts";
@@ -73,7 +74,7 @@ export function createLxcProvider(parts: LxcProviderParts): Provider {
 
   return {
     name: "lxc",
-    features: { publishesPorts: false, sharesNodeNetwork: false, images: true, limits: true, snapshots: false, isolation: "container" },
+    features: { publishesPorts: false, sharesNodeNetwork: false, images: true, limits: true, snapshots: true, isolation: "container" },
     async probe(signal) {
       if (usable !== undefined && clock.monotonic() < usable.untilMs) return usable.probe.answer;
       const probe = await probeNode(shell, signal);
@@ -127,6 +128,7 @@ export function createLxcProvider(parts: LxcProviderParts): Provider {
         throw new ProviderError(refused ? "ConnectionRefused" : "Unreachable", refused ? `nothing listens on port ${port} (or only on 127.0.0.1 inside)` : messageOf(error), true, { cause: error });
       }
     },
+    snapshots: createLxcSnapshots(shell, paths),
     async console(id, bytesMax, signal) {
       assertId(id);
       const { lxcPath } = await paths(signal);

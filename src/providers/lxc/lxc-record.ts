@@ -27,7 +27,8 @@ export const lxcRecord = z.object({
   idMap: z.object({ uidStart: z.number(), gidStart: z.number(), count: z.number() }).optional(),
   /** overlay: what differs from the image; copy: a copy of it, by reference where the file system can. */
   disk: z.enum(["overlay", "copy"]),
-  init: z.object({ haltSignal: z.string(), command: z.string().optional() }),
+  /** waits: the image has no init, so that it gets one that does nothing but wait. */
+  init: z.object({ haltSignal: z.string(), waits: z.boolean() }),
 });
 export type LxcRecord = z.infer<typeof lxcRecord>;
 

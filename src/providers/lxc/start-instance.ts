@@ -4,7 +4,7 @@ import type { LxcNode } from "./lxc-probe.ts";
 import { startEnvironment, startScript } from "./lifecycle-scripts.ts";
 import { ensureImage } from "./lxc-images.ts";
 import { joinNetwork } from "./lxc-network.ts";
-import { vethOf, type LxcPaths } from "./lxc-paths.ts";
+import { vethOf, waitingInitPath, type LxcPaths } from "./lxc-paths.ts";
 import type { LxcRecord } from "./lxc-record.ts";
 import { runScript, type NodeShell } from "./node-shell.ts";
 
@@ -36,6 +36,7 @@ export async function startInstance({ shell, paths, node }: StartParts, id: stri
     { kind: "file", source: "hosts", target: "/etc/hosts", readOnly: false },
     // Who gets an address by DHCP gets its resolvers so, too.
     ...(ip === "" ? [] : [{ kind: "file", source: "resolv.conf", target: "/etc/resolv.conf", readOnly: false } as const]),
+    ...(record.init.waits ? [{ kind: "file", source: "waiting-init", target: waitingInitPath, readOnly: true } as const] : []),
     ...record.mounts.flatMap((mount) => (mount.kind === "tmpfs" ? [] : [stagedOf(mount)])),
   ];
   const isFile = await filesAmong(shell, staged, signal);
@@ -45,7 +46,7 @@ export async function startInstance({ shell, paths, node }: StartParts, id: stri
   ];
   const { cpus, memoryBytes, pidsMax } = record.limits;
   const config = containerConfig({
-    hostname: record.hostname, haltSignal: record.init.haltSignal, initCommand: record.init.command, idMap: record.idMap, network,
+    hostname: record.hostname, haltSignal: record.init.haltSignal, initCommand: record.init.waits ? `/bin/sh ${waitingInitPath}` : undefined, idMap: record.idMap, network,
     // An address that vendetta gives must not be taken away by a DHCP client that the image brings.
     keepsNetworkAdmin: record.privileged || ip === "", limits: { cpus, memoryBytes, pidsMax }, mounts, consoleLog: `${lxcPath}/${id}/console.log`,
   });
