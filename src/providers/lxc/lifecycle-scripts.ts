@@ -75,67 +75,80 @@ umask 077
 cat >"$home/instance.new" && mv "$home/instance.new" "$home/instance.json"
 `;
 
-/** In a mount namespace of its own: puts the parts together where the ids of a map may pass, and starts. $1 lxcPath, $2 id, $3 disk, $4 image's version, $5 bridge, $6 bind or rbind, $7 the hook, then sources. */
+/** In a mount namespace of its own: puts the parts together where the ids of a map may pass, and starts. $1 lxcPath, $2 id, $3 disk, $4 image's version, $5 bridge, $6 bind or rbind, then sources. */
 const stageScript = `
-lxc=$1 id=$2 disk=$3 image=$4 bridge=$5 bind=$6 hook=$7 home=$1/$2
-shift 7
+lxc=$1 id=$2 disk=$3 image=$4 bridge=$5 bind=$6 home=$1/$2
+shift 6
 say() { echo "$1"; exit 1; }
-mkdir -p ${stage} && mount -t tmpfs -o mode=755,size=4m vendetta ${stage} && mkdir ${stage}/rootfs ${stage}/disk || say "the parts of a container cannot be put together in ${stage}"
-printf %s "$hook" >${stage}/hook && chmod 755 ${stage}/hook
+mkdir -p ${stage} && mount -t tmpfs -o mode=755,size=4m vendetta ${stage} || say "the parts of a container cannot be put together in ${stage}"
+n=0 dirs="${stage}/rootfs ${stage}/disk ${stage}/image ${stage}/home ${stage}/node ${stage}/sys"
+for source; do
+  if [ -d "$source" ]; then dirs="$dirs ${stage}/m$n"; else : >${stage}/m$n; fi
+  n=$((n + 1))
+done
+mkdir $dirs
+printf %s "$vendetta_hook" >${stage}/hook && chmod 755 ${stage}/hook
 mount --bind "$home/disk" ${stage}/disk
 if [ "$disk" = overlay ]; then
-  mkdir ${stage}/image
   mount --bind "$image/rootfs" ${stage}/image && cd ${stage}/disk && mount -t overlay -o lowerdir=${stage}/image,upperdir=upper,workdir=work vendetta ${stage}/rootfs || say "the image's overlay cannot be mounted"
 else
   mount --bind ${stage}/disk/rootfs ${stage}/rootfs
 fi
 n=0
 for source; do
-  if [ -d "$source" ]; then mkdir ${stage}/m$n; else : >${stage}/m$n; fi
   mount "--$bind" "$source" ${stage}/m$n || say "$source cannot be mounted"
   n=$((n + 1))
 done
 cd /
 # LXC looks for the bridge in /sys, which may be another network's where we were put into one of our own.
-if ip link show "$bridge" >/dev/null 2>&1 && [ ! -e "/sys/class/net/$bridge" ]; then
-  mkdir ${stage}/sys && mount -t sysfs vendetta ${stage}/sys && for each in class/net devices/virtual/net; do mount --bind "${stage}/sys/$each" "/sys/$each"; done
+if [ -n "$bridge" ] && [ ! -e "/sys/class/net/$bridge" ]; then
+  mount -t sysfs vendetta ${stage}/sys && for each in class/net devices/virtual/net; do mount --bind "${stage}/sys/$each" "/sys/$each"; done
 fi
 # The map's root must be able to pass to LXC's path, and where home directories are closed it is not. Nobody's rights are changed for that: what is in the way is covered, in here.
 path= rest=\${lxc#/}/
+set --
 while [ -n "$rest" ]; do
   path=$path/\${rest%%/*} rest=\${rest#*/}
-  [ -z "$(find "$path" -maxdepth 0 ! -perm -0001)" ] && continue
-  mkdir ${stage}/home ${stage}/node
+  set -- "$@" "$path"
+done
+path=$(stat -c '%A %n' "$@" | while read -r mode path; do case $mode in *[xt]) ;; *) echo "$path"; break;; esac; done)
+if [ -n "$path" ]; then
   mount --bind "$home" ${stage}/home && mount --bind "$lxc-node" ${stage}/node &&
     mount -t tmpfs -o mode=755,size=1m vendetta "$path" && mkdir -p "$home" "$lxc-node" &&
     mount --bind ${stage}/home "$home" && mount --bind ${stage}/node "$lxc-node" || say "$path cannot be made passable"
-  break
-done
+fi
 exec env -i PATH="$PATH" lxc-start -P "$lxc" -n "$id" -d -p "$home/monitor" -o "$home/log" -l ERROR
 `;
 
 /**
  * $1 lxcPath, $2 id, $3 disk, $4 image's version, $5 hostname, $6 bind or rbind, $7 the node's end of the cable, $8 its IP address
- * or "", $9 directory of its volumes; then three of a mount: bind, volume or file; source; target. The config is its input.
+ * or "", $9 directory of its volumes, $10 bridge or ""; then three of a mount: bind, volume or file; source; target. Says "image" and starts nothing when that is gone.
  */
 export const startScript = `
 lxc=$1 id=$2 disk=$3 image=$4 hostname=$5 bind=$6 veth=$7 ip=$8 work=$9 home=$1/$2
 shift 9
+bridge=$1
+shift
 in_home
 [ -e "$home/instance.json" ] || no NotFound "there is no instance $id"
 if alive; then ${thawIfFrozen()}; exit 0; fi
-cat >"$home/config.new" && mv "$home/config.new" "$home/config"
+if [ "$disk" = overlay ] && [ ! -d "$image/rootfs" ]; then echo image; exit 0; fi
+printf %s "$vendetta_config" >"$home/config" && printf %s "$vendetta_init" >"$home/waiting-init" || no StartFailed "the config cannot be written in $home"
 rm -f "$home/log" "$home/init"
-if ls -d /sys/fs/cgroup/lxc.*."$id" /sys/fs/cgroup/*/lxc.*."$id" >/dev/null 2>&1; then ${sweepCgroups}; fi
-mkdir -p -m 700 "$lxc-node"
-ip link del "$veth" 2>/dev/null
+[ -d "$lxc-node" ] || mkdir -p -m 700 "$lxc-node"
+for each in /sys/fs/cgroup/lxc.*."$id" /sys/fs/cgroup/*/lxc.*."$id"; do
+  if [ -e "$each" ]; then ${sweepCgroups}; break; fi
+done
+[ ! -e "/sys/class/net/$veth" ] || ip link del "$veth" 2>/dev/null
 printf '127.0.0.1 localhost\\n::1 localhost\\n%s %s\\n' "\${ip:-127.0.1.1}" "$hostname" >"$home/hosts"
-servers=$(grep -h '^nameserver' /etc/resolv.conf 2>/dev/null)
-bridge=$(sed -n 's/^lxc.net.0.link = //p' "$home/config")
-# A resolver that listens on the node's loopback is not reached from inside; systemd keeps those that it asks itself here.
-case $servers in '' | *' 127.'* | *' ::1'*) servers=$(grep -h '^nameserver' /run/systemd/resolve/resolv.conf 2>/dev/null || echo "$servers");; esac
-printf '%s\\n' "$servers" >"$home/resolv.conf"
-printf %s "$vendetta_init" >"$home/waiting-init"
+# A resolver that listens on the node's loopback is not reached from inside; systemd keeps those that it asks itself in a file of its own.
+: >"$home/resolv.conf"
+for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
+  [ ! -s "$home/resolv.conf" ] && [ -r "$file" ] || continue
+  while read -r word server _; do
+    case $word$server in nameserver127.* | nameserver::1) ;; nameserver*) echo "nameserver $server" >>"$home/resolv.conf";; search*) echo "search $server" >>"$home/resolv.conf";; esac
+  done <"$file"
+done
 count=$#
 while [ $count -gt 0 ]; do
   kind=$1 source=$2 target=$3
@@ -148,15 +161,15 @@ while [ $count -gt 0 ]; do
   [ -e "$source" ] || no MountSourceMissing "$source, to be mounted at $target, does not exist on the node"
   set -- "$@" "$source"
 done
-if ! said=$(unshare -m --propagation slave sh -c "$vendetta_stage" sh "$lxc" "$id" "$disk" "$image" "$bridge" "$bind" "$vendetta_hook" "$@" 2>&1 9>&-); then
+if ! said=$(unshare -m --propagation slave sh -c "$vendetta_stage" sh "$lxc" "$id" "$disk" "$image" "$bridge" "$bind" "$@" 2>&1 9>&-); then
   said=$(printf '%s\\n' "$said" | grep -v '^lxc-start:'; sed -n 's/^lxc-start [^ ]* *[^ ]* *ERROR *[^ ]* - [^ ]* - //p' "$home/log" 2>/dev/null | head -n 3)
   no StartFailed "$id did not start: \${said:-LXC did not say why}"
 fi
 alive || no StartFailed "the init of $id ended at once; its console said: $(tail -c 300 "$home/console.log" 2>/dev/null)"
 `;
 
-/** For scripts that are too long to be nobody's argument: the environment of `startScript`. */
-export const startEnvironment: Readonly<Record<string, string>> = { vendetta_stage: stageScript, vendetta_hook: hook, vendetta_init: waitingInit };
+/** What is too long for an argument: the environment of `startScript`. @param config the text of the container's */
+export const startEnvironment = (config: string): Readonly<Record<string, string>> => ({ vendetta_stage: stageScript, vendetta_hook: hook, vendetta_init: waitingInit, vendetta_config: config });
 
 /** A frozen one hears nothing. */
 function thawIfFrozen(): string {

@@ -23,43 +23,42 @@ no() { printf '%s!%s;' "$mark" "$1" >&2; exit 126; }
 { read -r pid started boot _ <"$home/init" && read -r now </proc/sys/kernel/random/boot_id && IFS= read -r stat <"/proc/$pid/stat"; } 2>/dev/null || no stopped
 dir=$5 make=$6 inner=$7
 shift 7
-set -- "$dir" "$make" "$@"
 words=\${stat##*) }
 n=1
 for word in $words; do
   [ $n = 20 ] && { [ "$word" = "$started" ] && [ "$boot" = "$now" ] || no stopped; break; }
   n=$((n + 1))
 done
-ids=
+ids= uid=0
 case $user in
   '' | root | 0 | 0:0) ;;
   *[!0-9:]* | *:*:* | *[!:])
     case $user in
-      [0-9]*:[0-9]*) ids="--uid \${user%%:*} --gid \${user#*:}";;
+      [0-9]*:[0-9]*) uid=\${user%%:*} ids="--uid \${user%%:*} --gid \${user#*:}";;
       *)
         line=$(lxc-attach -P "$lxc" -n "$id" --clear-env -- sh -c 'while IFS=: read -r name _ uid gid _; do case $1 in "$name" | "$uid") echo "$uid $gid"; exit;; esac; done </etc/passwd; case $1 in *[!0-9]*) ;; *) echo "$1 0";; esac' sh "$user" </dev/null 2>/dev/null)
         [ -n "$line" ] || no user
-        ids="--uid \${line% *} --gid \${line#* }";;
+        uid=\${line% *} ids="--uid \${line% *} --gid \${line#* }";;
     esac;;
   *) no user;;
 esac
-exec lxc-attach -P "$lxc" -n "$id" --clear-env --keep-var ${envVariable} $ids -- /bin/sh -c "$inner" "$mark" "$@"
+exec lxc-attach -P "$lxc" -n "$id" --clear-env --keep-var ${envVariable} $ids -- /bin/sh -c "$inner" "$mark" "$dir" "$make" "$uid" "$@"
 `;
 
-/** Inside: its name is the mark; $1 directory or "", $2 whether to make it; then the command. With a terminal all is said on it. */
+/** Inside: its name is the mark; $1 directory or "", $2 whether to make it, $3 user id; then the command. With a terminal all is said on it. */
 const inside = (tty: boolean) => `
 say() { printf '%s%s;' "$0" "$1"${tty ? "" : " >&2"}; }
 eval "$${envVariable}"
 unset ${envVariable} ${newlineVariable}
 if [ -z "\${HOME-}" ]; then
   HOME=/
-  while IFS=: read -r _ _ v_uid _ _ v_home _; do [ "$v_uid" = "$(id -u)" ] && { HOME=$v_home; break; }; done 2>/dev/null </etc/passwd
+  while IFS=: read -r _ _ v_uid _ _ v_home _; do [ "$v_uid" = "$3" ] && { HOME=$v_home; break; }; done 2>/dev/null </etc/passwd
   export HOME
   unset v_uid v_home
 fi
-[ -z "$2" ] || mkdir -p "$1" 2>/dev/null
-if [ -n "$1" ]; then cd "$1" 2>/dev/null || { say '!directory'; exit 126; }; else cd / ; fi
-shift 2
+[ -z "$2" ] || [ -d "$1" ] || mkdir -p "$1" 2>/dev/null
+if [ -n "$1" ]; then cd "$1" 2>/dev/null || { say '!directory'; exit 126; }; else cd /; fi
+shift 3
 case $1 in
   */*) [ -f "$1" ] && [ -x "$1" ];;
   *) command -v "$1" >/dev/null 2>&1;;

@@ -38,7 +38,7 @@ alive() {
 }
 in_home() {
   while :; do
-    mkdir -p -m 700 "$home"
+    [ -d "$home" ] || mkdir -p -m 700 "$home"
     { exec 9>>"$home/lock"; } 2>/dev/null || continue
     flock -w 60 9 || no Busy "somebody else has been at work on $home for a minute"
     # Whoever waited may have the lock of a directory that was removed meanwhile.

@@ -28,7 +28,6 @@ interface StagedMount {
 /** Joins the network, writes the config and starts. @throws StartFailed, MountSourceMissing, NetworkFailed, AddressesExhausted … */
 export async function startInstance({ shell, paths, node }: StartParts, id: string, record: LxcRecord, signal: AbortSignal): Promise<void> {
   const { lxcPath, work } = paths;
-  const image = await imageOf({ shell, paths, node }, record, signal);
   const veth = vethOf(lxcPath, id);
   const network = await networkOf(shell, paths, id, record, veth, signal);
   const ip = network.kind === "veth" ? network.address?.ip ?? "" : "";
@@ -50,16 +49,16 @@ export async function startInstance({ shell, paths, node }: StartParts, id: stri
     // An address that vendetta gives must not be taken away by a DHCP client that the image brings.
     keepsNetworkAdmin: record.privileged || ip === "", limits: { cpus, memoryBytes, pidsMax }, mounts, consoleLog: `${lxcPath}/${id}/console.log`,
   });
-  const args = [lxcPath, id, record.disk, image, record.hostname, record.idMap === undefined ? "rbind" : "bind", veth, ip, `${work}/${id}`, ...staged.flatMap(({ kind, source, target }) => [kind, source, target])];
-  await runScript(shell, startScript, args, { signal, timeoutMs: startTimeoutMs, stdin: config, env: startEnvironment });
+  const argsWith = (image: string) => [lxcPath, id, record.disk, image, record.hostname, record.idMap === undefined ? "rbind" : "bind", veth, ip, `${work}/${id}`, network.kind === "veth" ? network.bridge : "", ...staged.flatMap(({ kind, source, target }) => [kind, source, target])];
+  const start = (image: string) => runScript(shell, startScript, argsWith(image), { signal, timeoutMs: startTimeoutMs, env: startEnvironment(config) });
+  if ((await start(record.image.dir)).trim() !== "image") return;
+  await start(await imageAgain({ shell, paths, node }, record, signal));
 }
 
-/** An image that somebody removed is made again, when the reference still means the same place. */
-async function imageOf({ shell, paths, node }: StartParts, record: LxcRecord, signal: AbortSignal): Promise<string> {
-  const { reference, checksum, dir } = record.image;
-  if (record.disk === "copy") return dir;
-  if ((await runScript(shell, `[ ! -d "$1/rootfs" ] || echo there`, [dir], { signal, timeoutMs: lookTimeoutMs })).trim() === "there") return dir;
-  return ensureImage(shell, paths, { reference, checksum, policy: "IfNotPresent", architecture: (await node()).architecture, idMap: record.idMap }, () => {}, signal);
+/** An image that somebody removed is made again. */
+async function imageAgain({ shell, paths, node }: StartParts, { image, idMap }: LxcRecord, signal: AbortSignal): Promise<string> {
+  const { reference, checksum } = image;
+  return ensureImage(shell, paths, { reference, checksum, policy: "IfNotPresent", architecture: (await node()).architecture, idMap }, () => {}, signal);
 }
 
 async function networkOf(shell: NodeShell, paths: LxcPaths, id: string, record: LxcRecord, veth: string, signal: AbortSignal): Promise<ContainerNetwork> {
