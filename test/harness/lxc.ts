@@ -9,11 +9,11 @@ export function lxcUnavailable(): string | undefined {
   return why;
 }
 
-/** What containers below this directory still hold of the machine: processes, cgroups, mounts, cables and bridges. */
+/** What containers below this directory still hold of the machine: processes, cgroups, mounts, cables and bridges. A server that listens for hints is no container. */
 export function heldByContainers(dir: string): string[] {
   const said = (command: string) => execFileSync("sh", ["-c", command], { encoding: "utf8" }).split("\n").filter((line) => line !== "");
   return [
-    ...commandLines().filter((line) => line.includes(`${dir}/`)),
+    ...commandLines().filter((line) => line.includes(`${dir}/`) && !line.includes("lxc-node/watch")),
     ...said(`grep -F '${dir}/' /proc/self/mounts; true`),
     ...said(`ip -o link show | grep -o '\\b\\(vl\\|ve\\)[0-9a-f]\\{12\\}\\b'; true`),
     ...said(`find /sys/fs/cgroup -type d -name 'lxc.*.vendetta-conform-u${process.pid}x*'`),

@@ -269,7 +269,7 @@ done <"/proc/$pid/cgroup" 2>/dev/null
 
 /**
  * $1 directory of those who wait. A line for each hint, an empty one first: whatever happened before is in none. The pipe is named after the
- * process that reads it; those of readers that are gone are removed.
+ * process that reads it; those of readers that are gone are removed. Ends with its input.
  */
 export const watchScript = `
 watch=$1
@@ -279,7 +279,9 @@ pipe=$watch/$$
 rm -f "$pipe"
 mkfifo -m 600 "$pipe"
 trap 'rm -f "$pipe"; exit 0' TERM INT HUP
-exec 3<>"$pipe"
+exec 3<>"$pipe" 4<&0
+# The end of its input is the end of whoever asked, however that came.
+{ cat <&4 >/dev/null; kill $$; } 3>&- &
 echo
 while read -r id <&3; do echo "$id"; done
 `;
