@@ -115,8 +115,10 @@ function tell(parts: NodeControllerParts, node: Node, status: NonNullable<Node["
 /** A Node goes when nothing is placed on it any more: its machine is the only place where that can be cleaned up. */
 async function remove(parts: NodeControllerParts, node: Node): Promise<Outcome> {
   const count = countOn(parts, node);
-  if (count > 0) {
-    parts.recorder.event(node, "Warning", "NodeInUse", `${count} Workspaces are placed on it; delete them first ('vendetta get workspaces -A')`);
+  const left = parts.workspaces.list().filter((each) => each.status?.leftBehind?.some(({ nodeName }) => nodeName === node.metadata.name) === true).length;
+  if (count + left > 0) {
+    const message = count > 0 ? `${count} Workspaces are placed on it; delete them first ('vendetta get workspaces -A')` : `${left} Workspaces that are elsewhere now left instances on it, which are removed when it answers`;
+    parts.recorder.event(node, "Warning", "NodeInUse", message);
     return requeue(nodeProbeIntervalMs);
   }
   await parts.machines.release(node.metadata.name);

@@ -89,7 +89,8 @@ function answered(node: Node, seen: NodeObservation, { facts, skewSeconds }: Ext
     providers: seen.providers.map(({ name, probe }) =>
       probe.usable ? { name, usable: true, version: probe.version, ...(probe.message === undefined ? {} : { message: probe.message }) } : { name, usable: false, reason: probe.reason, message: probe.message },
     ),
-    capacity: { ...facts.capacity, disk: old.capacity?.disk !== undefined && nearlySame(old.capacity.disk, facts.capacity.disk) ? old.capacity.disk : facts.capacity.disk },
+    capacity: { ...facts.capacity },
+    free: { disk: old.free?.disk !== undefined && nearlySame(old.free.disk, facts.diskFree) ? old.free.disk : facts.diskFree },
     nodeInfo: { ...facts.info },
     ...connection(old, seen, due),
     ...(seen.remote === undefined ? {} : { clockSkewSeconds: skew }),

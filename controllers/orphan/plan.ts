@@ -1,3 +1,5 @@
+import { isTrue } from "../../src/api/conditions.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
 import { instanceId, type Instance } from "../../src/providers/provider.ts";
 
 /** An instance nobody owns is left alone this long: its Workspace may have been made a moment after the listing. */
@@ -13,7 +15,8 @@ export interface OrphanPlan {
 /**
  * Which instances of our cluster have no Workspace, or are not the one that their Workspace's loop looks after (somebody gave
  * it another name, INV-3). Pure. `listed` must be a listing that succeeded (INV-5), and `owned`
- * the uids of all Workspaces in the store, read after it: an owner younger than the listing is then no stranger.
+ * the uids of all Workspaces in the store (without those that have another instance elsewhere, `isStray`), read after it, and of those
+ * that were on the Node before it: an owner younger than the listing is then no stranger, nor one that went while it was made.
  */
 export function planOrphans(listed: readonly Instance[], owned: ReadonlySet<string>, since: ReadonlyMap<string, number>, nowMs: number): OrphanPlan {
   const next = new Map<string, number>();
@@ -25,4 +28,13 @@ export function planOrphans(listed: readonly Instance[], owned: ReadonlySet<stri
     if (nowMs - first >= orphanGraceMs) remove.push(instance);
   }
   return { since: next, remove };
+}
+
+/**
+ * Whether an instance found on a Node is one that its Workspace has left without a record of it, its Node having been forgotten: the Workspace
+ * runs on another Node, and as another start. That both are told apart by their starts leaves two Nodes of one engine alone. Pure.
+ */
+export function isStray({ status }: Workspace, nodeName: string, { startId }: Instance): boolean {
+  if (status?.nodeName === undefined || status.nodeName === nodeName || !isTrue(status.conditions, "Ready")) return false;
+  return status.leftBehind?.some((each) => each.nodeName === nodeName) !== true && status.startId !== undefined && status.startId !== startId;
 }

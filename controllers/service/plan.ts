@@ -28,6 +28,8 @@ export interface ServiceObservation {
   readonly dependencies: ReadonlyMap<string, Service>;
   /** Of these, those to whose ports nothing leads from where it runs. */
   readonly withoutAddress: readonly string[];
+  /** And those to which nothing leads at the moment, though it will: what is in the way, by their names. */
+  readonly noWayTo: ReadonlyMap<string, string>;
   /** Services that depend on it and have a living process while they too are on their way down. */
   readonly dependentsStopping: readonly string[];
   /** Milliseconds since the epoch. */
@@ -77,8 +79,18 @@ export function planService(service: Service, seen: ServiceObservation): Service
 export function goingDown(workspace: Workspace): string | undefined {
   if (isDeleting(workspace)) return "WorkspaceDeleted";
   if (workspace.spec.state === "Stopped") return "WorkspaceStopped";
-  if (workspace.status?.phase === "Recreating") return "WorkspaceRecreated";
-  return undefined;
+  switch (workspace.status?.phase) {
+    case "Recreating":
+      return "WorkspaceRecreated";
+    case "Moving":
+      return "WorkspaceMoved";
+    // Not by its spec: its Node is drained, or has a taint.
+    case "Stopping":
+    case "Stopped":
+      return "WorkspaceStopped";
+    default:
+      return undefined;
+  }
 }
 
 type Running = Extract<Run["state"], { kind: "running" }>;
@@ -167,7 +179,7 @@ function lostRun(service: Service, workspace: Workspace): StartReason {
 
 function planStart(service: Service, seen: ServiceObservation, { why, facts }: StartReason): ServicePlan {
   const gone = { ...facts, pid: undefined };
-  const waiting = unmetDependencies(service, seen.dependencies);
+  const waiting = unmetDependencies(service, seen);
   if (waiting.length > 0) {
     const message = waiting.map((each) => each.message).join("; ");
     return keep(service, seen, { phase: "Waiting", reason: "DependenciesNotReady", message: `waiting for ${message}`, facts: gone });
@@ -180,11 +192,13 @@ function planStart(service: Service, seen: ServiceObservation, { why, facts }: S
 }
 
 /** Which dependencies do not meet their condition now, and why. */
-export function unmetDependencies(service: Service, dependencies: ReadonlyMap<string, Service>): readonly { readonly name: string; readonly message: string }[] {
+export function unmetDependencies(service: Service, { dependencies, noWayTo }: Pick<ServiceObservation, "dependencies" | "noWayTo">): readonly { readonly name: string; readonly message: string }[] {
   return service.spec.dependsOn.flatMap(({ name, condition }) => {
     const dependency = dependencies.get(name);
     if (dependency === undefined) return [{ name, message: `Service "${name}", which does not exist` }];
-    if (isTrue(dependency.status?.conditions, condition)) return [];
+    const inTheWay = noWayTo.get(name);
+    // What its variables say must be true before anything is started that reads them.
+    if (isTrue(dependency.status?.conditions, condition)) return inTheWay === undefined ? [] : [{ name, message: `a way to "${name}": ${inTheWay}` }];
     // Its phase and no more: with its whole message every change deep in the graph would be written into everything above.
     return [{ name, message: `"${name}" to be ${condition} (it is ${dependency.status?.phase ?? "Pending"})` }];
   });
@@ -218,6 +232,8 @@ function describeDown(why: string): string {
       return "its workspace is being deleted";
     case "WorkspaceRecreated":
       return "its workspace is being made anew";
+    case "WorkspaceMoved":
+      return "its workspace is moved to another Node";
     default:
       return "it is being deleted";
   }
@@ -284,7 +300,7 @@ function keep(service: Service, seen: ServiceObservation, outline: Outline): Ser
   const observedGeneration = service.metadata.generation;
   const unknown = outline.ready === "Unknown";
   const flag = (value: boolean | undefined) => (unknown ? "Unknown" : value === true ? "True" : "False");
-  const waiting = unmetDependencies(service, seen.dependencies);
+  const waiting = unmetDependencies(service, seen);
   const { exitedAtMs: _, ...facts } = outline.facts ?? {};
   return {
     steps: outline.steps ?? [],

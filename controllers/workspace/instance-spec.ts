@@ -37,7 +37,7 @@ export function instanceSpec(workspace: Workspace, cluster: string, ports: reado
       return { kind: "tmpfs", target, sizeBytes: bytes(mount.tmpfs?.size) };
     }),
     ports: ports.filter((each) => each.via === "Engine").map(({ port, nodePort }) => ({ port, nodePort, protocol: "tcp" })),
-    resources: { cpus: spec.resources.cpu === undefined ? undefined : parseQuantity(spec.resources.cpu), memoryBytes: bytes(spec.resources.memory), pidsMax: spec.resources.pids },
+    resources: { cpus: spec.resources.cpu === undefined ? undefined : parseQuantity(spec.resources.cpu), memoryBytes: bytes(spec.resources.memory), diskBytes: bytes(spec.resources.disk), pidsMax: spec.resources.pids },
     engine: engineOf(spec) ?? {},
   };
 }

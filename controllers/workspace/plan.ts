@@ -2,6 +2,7 @@ import type { ConditionInput } from "../../src/api/conditions.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Workspace, WorkspaceStatus } from "../../src/api/workspace.ts";
 import type { Instance } from "../../src/providers/provider.ts";
+import type { Eviction } from "./eviction.ts";
 
 export const workspaceFinalizer = "vendetta.dev/workspace";
 
@@ -15,6 +16,8 @@ export interface WorkspaceObservation {
   readonly difference: string;
   /** Services with a living process in it, and the seconds they may take to stop, one after the other. */
   readonly running: { readonly names: readonly string[]; readonly graceSeconds: number };
+  /** Its Node wants it gone. `move` only when another Node fits now. */
+  readonly eviction?: Eviction | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -26,6 +29,8 @@ export type WorkspaceStep =
   | { readonly do: "start" }
   | { readonly do: "stop" }
   | { readonly do: "destroy"; readonly volumes: boolean }
+  /** Place it on another Node, now that there is nothing of it on its own. */
+  | { readonly do: "move"; readonly why: string }
   | { readonly do: "finish" };
 
 export interface WorkspacePlan {
@@ -47,16 +52,26 @@ export function planWorkspace(workspace: Workspace, seen: WorkspaceObservation):
     return outline(workspace, { phase: "Unknown", ready: "Unknown", reason, message, acted: false });
   }
   const { instance } = seen.instance;
+  const { eviction } = seen;
   if (isDeleting(workspace)) return planDelete(workspace, seen, instance);
-  if (instance === undefined) return workspace.spec.state === "Stopped" ? stopped(workspace, "stopped; nothing has been made yet") : planCreate(workspace);
+  if (instance === undefined) {
+    if (eviction?.kind === "move") return planPlaceElsewhere(workspace, eviction);
+    return mustStop(workspace, seen) ? stopped(workspace, "nothing has been made yet", eviction) : planCreate(workspace);
+  }
   if (instance.state === "broken") {
     const message = `the instance cannot be used and is made anew: ${instance.problems.join("; ")}`;
     return outline(workspace, { phase: "Recreating", reason: "Broken", message, steps: [{ do: "announce", type: "Warning", reason: "Broken", message }, { do: "destroy", volumes: false }], lookAgain: true, acted: false, facts: cameBack(workspace) });
   }
   if (instance.state === "paused") return planResume(workspace, instance);
-  if (workspace.spec.state === "Stopped") return instance.state === "running" ? planStop(workspace, seen) : stopped(workspace, "stopped; its disk is kept");
+  if (eviction?.kind === "move") return planMove(workspace, seen, instance, eviction);
+  if (mustStop(workspace, seen)) return instance.state === "running" ? planStop(workspace, seen) : stopped(workspace, "its disk is kept", eviction);
   if (instance.specHash !== seen.specHash) return planRecreate(workspace, seen, instance);
   return instance.state === "running" ? running(workspace, instance) : planStart(workspace, instance);
+}
+
+/** Not to run now, whatever the reason. */
+function mustStop({ spec }: Workspace, { eviction }: WorkspaceObservation): boolean {
+  return spec.state === "Stopped" || eviction !== undefined;
 }
 
 function planCreate(workspace: Workspace): WorkspacePlan {
@@ -70,7 +85,8 @@ function planCreate(workspace: Workspace): WorkspacePlan {
   });
 }
 
-const noLongerRuns = { startId: undefined, startedAt: undefined, address: undefined } as const;
+/** What the status says of an instance that runs, taken away. */
+export const noLongerRuns = { startId: undefined, startedAt: undefined, address: undefined } as const;
 
 /** A startId on record that is taken away unasked is what counts as a restart; taken away, it cannot count twice. */
 function cameBack(workspace: Workspace): Partial<WorkspaceStatus> {
@@ -129,16 +145,42 @@ function planRecreate(workspace: Workspace, seen: WorkspaceObservation, instance
   });
 }
 
+/** As for re-creation, and then it has no instance here. What is kept stays: nobody can take it along. */
+function planMove(workspace: Workspace, seen: WorkspaceObservation, instance: Instance, { reason, why }: Eviction): WorkspacePlan {
+  if (workspace.status?.phase !== "Moving") {
+    const message = `${why}: it is going to be made anew on another Node; what is only on its disk is lost`;
+    return outline(workspace, { phase: "Moving", reason, message, steps: [{ do: "announce", type: "Normal", reason: "Moving", message }], lookAgain: true, acted: false });
+  }
+  if (instance.state === "running") {
+    const waiting = servicesWait(workspace, seen, "Moving", reason);
+    if (waiting !== undefined) return waiting;
+  }
+  return outline(workspace, {
+    phase: "Moving", reason, message: `${why}: its instance is being removed`, lookAgain: true, acted: false, facts: noLongerRuns,
+    steps: [...(instance.state === "running" ? [{ do: "stop" } as const] : []), { do: "destroy", volumes: false }],
+  });
+}
+
+function planPlaceElsewhere(workspace: Workspace, { reason, why }: Eviction): WorkspacePlan {
+  return outline(workspace, { phase: "Moving", reason, message: `${why}: it is being placed on another Node`, steps: [{ do: "move", why }], lookAgain: false, acted: false, facts: noLongerRuns });
+}
+
 function planDelete(workspace: Workspace, seen: WorkspaceObservation, instance: Instance | undefined): WorkspacePlan {
   if (instance?.state === "running") {
     const waiting = servicesWait(workspace, seen, "Deleting", "Deleting");
     if (waiting !== undefined) return waiting;
   }
+  const left = (workspace.status?.leftBehind ?? []).map((each) => `Node "${each.nodeName}"`);
+  if (left.length > 0) {
+    const message = `its removal waits for ${left.join(", ")}, where an instance of it was left: it is removed there when the Node answers again, or given up with 'vendetta node forget'`;
+    const steps: WorkspaceStep[] = instance === undefined ? [] : [...(instance.state === "running" ? [{ do: "stop" } as const] : []), { do: "destroy", volumes: false }];
+    return outline(workspace, { phase: "Deleting", reason: "LeftBehind", message, steps, lookAgain: instance !== undefined, acted: false });
+  }
   const steps: WorkspaceStep[] = [...(instance?.state === "running" ? [{ do: "stop" } as const] : []), { do: "destroy", volumes: true }, { do: "finish" }];
   return outline(workspace, { phase: "Deleting", reason: "Deleting", message: "its instance is being removed", steps, acted: false });
 }
 
-function servicesWait(workspace: Workspace, seen: WorkspaceObservation, phase: "Stopping" | "Recreating" | "Deleting", reason: string): WorkspacePlan | undefined {
+function servicesWait(workspace: Workspace, seen: WorkspaceObservation, phase: "Stopping" | "Recreating" | "Moving" | "Deleting", reason: string): WorkspacePlan | undefined {
   const { names, graceSeconds } = seen.running;
   if (names.length === 0) return undefined;
   // Counted from when the stop was asked for; the Ready condition has on record when it ended to be true.
@@ -150,8 +192,13 @@ function servicesWait(workspace: Workspace, seen: WorkspaceObservation, phase: "
   return outline(workspace, { phase, reason, message: `waiting for its services to stop: ${names.join(", ")}`, acted: false, afterMs: leftMs });
 }
 
-function stopped(workspace: Workspace, message: string): WorkspacePlan {
-  return outline(workspace, { phase: "Stopped", reason: "Stopped", message, acted: true, facts: { ...noLongerRuns, failures: undefined, nextRetryTime: undefined } });
+function stopped(workspace: Workspace, what: string, eviction: Eviction | undefined): WorkspacePlan {
+  const asked = workspace.spec.state === "Stopped";
+  const cause = asked && eviction?.refusal === undefined ? undefined : eviction;
+  const message = cause === undefined
+    ? `stopped; ${what}`
+    : `stopped, as ${cause.why}; ${what}${cause.refusal === undefined ? "" : `, as it cannot be moved: ${cause.refusal}`}${asked ? "" : "; it is started again when that is over"}`;
+  return outline(workspace, { phase: "Stopped", reason: cause?.reason ?? "Stopped", message, acted: true, facts: { ...noLongerRuns, failures: undefined, nextRetryTime: undefined } });
 }
 
 interface Outline {

@@ -1,7 +1,7 @@
 import { findCondition, isTrue } from "../../src/api/conditions.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Node, Taint } from "../../src/api/node.ts";
-import { parseQuantity } from "../../src/api/quantity.ts";
+import { formatBytes, parseQuantity } from "../../src/api/quantity.ts";
 import { labelsEqual, matchesLabels } from "../../src/api/selectors.ts";
 import type { Toleration, Workspace } from "../../src/api/workspace.ts";
 
@@ -10,15 +10,18 @@ export type Placement = { readonly kind: "placed"; readonly nodeName: string } |
 /** The Workspaces that are placed on a Node. Asked only when the answer depends on them: there may be thousands. */
 export type PlacedOn = (nodeName: string) => readonly Workspace[];
 
-/** Chooses a Node for a Workspace that has none. Pure. Among those that fit, the one with the fewest Workspaces; then by name. */
-export function schedule(workspace: Workspace, nodes: readonly Node[], placedOn: PlacedOn): Placement {
+/**
+ * Chooses a Node for a Workspace. Pure. Among those that fit, the one with the fewest Workspaces; then by name.
+ * @param but the Node it is to leave
+ */
+export function schedule(workspace: Workspace, nodes: readonly Node[], placedOn: PlacedOn, but?: string): Placement {
   if (nodes.length === 0) return { kind: "unplaced", message: "there is no Node; 'vendetta node add' makes one of a machine" };
   const named = workspace.spec.nodeName;
   if (named !== undefined && !nodes.some((node) => node.metadata.name === named)) return { kind: "unplaced", message: `there is no Node "${named}", which spec.nodeName asks for; 'vendetta node list' shows those there are` };
   const fitting: Node[] = [];
   const refusals: string[] = [];
   for (const node of nodes) {
-    const refusal = whyNot(workspace, node, placedOn);
+    const refusal = whyNot(workspace, node, placedOn) ?? (node.metadata.name === but ? "is the one it is on" : undefined);
     if (refusal === undefined) fitting.push(node);
     else refusals.push(`${node.metadata.name}: ${refusal}`);
   }
@@ -36,9 +39,12 @@ export function whyNot(workspace: Workspace, node: Node, placedOn: PlacedOn): st
   if (spec.nodeName !== undefined && spec.nodeName !== name) return `spec.nodeName asks for ${spec.nodeName}`;
   if (spec.nodeSelector !== undefined && !matchesLabels(labelsEqual(spec.nodeSelector), node.metadata.labels)) return "its labels do not match spec.nodeSelector";
   if (isDeleting(node)) return "is being deleted";
+  // Its volumes there, and perhaps its processes, are of an earlier time.
+  if (workspace.status?.leftBehind?.some((each) => each.nodeName === name) === true) return "still has what was left behind of it there";
   // A Workspace that names its Node goes there even when it is cordoned, as a Pod with nodeName does.
+  if (node.spec.drain !== undefined && spec.nodeName === undefined) return "is drained";
   if (node.spec.unschedulable && spec.nodeName === undefined) return "is cordoned";
-  const taint = node.spec.taints.find((each) => !spec.tolerations.some((toleration) => tolerates(toleration, each)));
+  const taint = node.spec.taints.find((each) => !isTolerated(workspace, each));
   if (taint !== undefined) return `has the taint ${taint.key}${taint.value === "" ? "" : `=${taint.value}`}:${taint.effect}, which is not tolerated`;
   if (!isTrue(node.status?.conditions, "Ready")) return whyNotReady(node);
   const provider = node.status?.providers?.find((each) => each.name === spec.provider);
@@ -54,7 +60,7 @@ function whyNotReady({ metadata, spec, status }: Node): string {
 }
 
 function whyNoRoom(workspace: Workspace, node: Node, there: () => readonly Workspace[]): string | undefined {
-  for (const resource of ["cpu", "memory"] as const) {
+  for (const resource of ["cpu", "memory", "disk"] as const) {
     const wanted = parseQuantity(workspace.spec.resources[resource] ?? "0") ?? 0;
     const capacity = parseQuantity(node.status?.capacity?.[resource] ?? "");
     if (wanted === 0 || capacity === undefined) continue;
@@ -64,12 +70,17 @@ function whyNoRoom(workspace: Workspace, node: Node, there: () => readonly Works
   return undefined;
 }
 
-function formatLeft(resource: "cpu" | "memory", left: number): string {
+function formatLeft(resource: "cpu" | "memory" | "disk", left: number): string {
   const amount = Math.max(0, left);
-  return resource === "cpu" ? String(Number(amount.toFixed(2))) : `${Math.floor(amount / 2 ** 20)}Mi`;
+  if (resource === "cpu") return String(Number(amount.toFixed(2)));
+  return resource === "memory" ? `${Math.floor(amount / 2 ** 20)}Mi` : formatBytes(amount);
 }
 
-export function tolerates(toleration: Toleration, taint: Taint): boolean {
+export function isTolerated({ spec }: Workspace, taint: Taint): boolean {
+  return spec.tolerations.some((toleration) => tolerates(toleration, taint));
+}
+
+function tolerates(toleration: Toleration, taint: Taint): boolean {
   if (toleration.effect !== undefined && toleration.effect !== taint.effect) return false;
   if (toleration.operator === "Exists") return toleration.key === undefined || toleration.key === taint.key;
   return toleration.key === taint.key && toleration.value === taint.value;

@@ -9,13 +9,19 @@ import type { StatusCause } from "./status-error.ts";
 const taint = z.strictObject({
   key: z.string().min(1).max(317).describe("Name of what keeps Workspaces away, such as example.com/gpu."),
   value: z.string().max(63).default("").describe("Compared with a toleration's value."),
-  effect: z.enum(["NoSchedule", "NoExecute"]).describe("NoSchedule: nothing new comes here. NoExecute: what runs here without a toleration is stopped."),
+  effect: z.enum(["NoSchedule", "NoExecute"]).describe("NoSchedule: nothing new comes here. NoExecute: what runs here without a toleration goes as well: it is moved when it has spec.failover, and else stopped as long as the taint is here."),
 });
 
 const spec = z.strictObject({
   local: z.strictObject({}).optional().describe("This machine: the one the server runs on."),
   ssh: sshReach.optional().describe("Another machine, reached over SSH with nothing installed on it. Exactly one of local and ssh."),
   unschedulable: z.boolean().default(false).describe("No new Workspace is placed here (cordoned). What runs stays."),
+  drain: z
+    .strictObject({
+      move: z.enum(["WhereAllowed", "Any"]).default("WhereAllowed").describe("WhereAllowed: Workspaces with spec.failover are moved to other Nodes. Any: all are that do not name this Node. Those that are not moved, or fit nowhere else, are stopped."),
+    })
+    .optional()
+    .describe("Nothing runs here as long as this is set (vendetta node drain, uncordon). What was stopped starts again by itself when it goes."),
   taints: z.array(taint).max(50).default([]).describe("What keeps Workspaces without a matching toleration away."),
   providers: z
     .strictObject({
@@ -35,7 +41,7 @@ const spec = z.strictObject({
 const resources = z.strictObject({
   cpu: z.string().optional().describe("Processor cores, as a quantity: 8, or 500m for half of one."),
   memory: z.string().optional().describe("Bytes of memory, as a quantity such as 16Gi."),
-  disk: z.string().optional().describe("Free bytes where instances are kept, as a quantity such as 200Gi."),
+  disk: z.string().optional().describe("Bytes of the file system of /var/lib/docker where there is one, else of the home directory, as a quantity such as 200Gi."),
 });
 
 const providerStatus = z.strictObject({
@@ -58,6 +64,7 @@ const status = z.strictObject({
   conditions: conditions.optional(),
   providers: mergedByKeys(z.array(providerStatus), "name").optional().describe("The engines of the node, as last probed."),
   capacity: resources.optional().describe("What the machine has, as last probed."),
+  free: z.strictObject({ disk: z.string().optional().describe("Free bytes of the file system that capacity.disk is of, as a quantity.") }).optional().describe("What nobody uses now, as last probed."),
   nodeInfo: z
     .strictObject({
       operatingSystem: z.string().optional().describe("Operating system, such as linux."),
@@ -121,6 +128,7 @@ export const nodeKind: KindDefinition<Node> = {
     { name: "Latency-ms", type: "integer", jsonPath: ".status.ssh.latencyMs", priority: 1 },
     { name: "CPU", type: "string", jsonPath: ".status.capacity.cpu", priority: 1 },
     { name: "Memory", type: "string", jsonPath: ".status.capacity.memory", priority: 1 },
+    { name: "Disk", type: "string", jsonPath: ".status.capacity.disk", priority: 1 },
     { name: "Kernel", type: "string", jsonPath: ".status.nodeInfo.kernelVersion", priority: 1 },
     { name: "Workspaces", type: "integer", jsonPath: ".status.workspaces" },
     { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },

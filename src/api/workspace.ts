@@ -38,6 +38,12 @@ const spec = z.strictObject({
   provider: z.enum(["docker", "lxc", "qemu", "host"]).describe("Engine: docker (container), lxc (system container), qemu (virtual machine), host (plain processes, no isolation)."),
   nodeName: dnsSubdomain.optional().describe("Name of the Node to run on. Absent: a Ready Node with room is chosen."),
   nodeSelector: ownedWhole(labels).optional().describe("Labels a Node must have for this Workspace to be placed on it."),
+  failover: z
+    .strictObject({
+      afterSeconds: z.number().int().min(1).max(7 * 24 * 3600).default(300).describe("Seconds for which its Node must have been Unknown, or not Ready without the instance being seen to run."),
+    })
+    .optional()
+    .describe("Makes it anew on another Node when its own does not come back: what is only on the disk and in the volumes there is not taken along. What is left there is removed, its volumes excepted, once the Node answers again. Absent: it stays. Not together with nodeName."),
   tolerations: z.array(toleration).max(50).default([]).describe("Taints that do not keep this Workspace away."),
   state: z.enum(["Running", "Stopped"]).default("Running").describe("Running, or Stopped: everything inside is stopped and the disk is kept."),
   image: z.string().min(1).max(2048).optional().describe("What the instance is made from. docker: an image reference. lxc: a template such as debian:bookworm, or a root file system. qemu: a disk image. Those two may be an absolute path on the node or a URL."),
@@ -52,10 +58,11 @@ const spec = z.strictObject({
     .strictObject({
       cpu: quantity.optional().describe("Most processor cores used at once, as a quantity: 2, 0.5, 250m."),
       memory: quantity.optional().describe("Most bytes of memory, as a quantity: 512Mi, 2Gi."),
+      disk: quantity.optional().describe("Bytes of disk, as a quantity: 20Gi. Counted when a Node is chosen; provider docker also bounds the container's own files where its engine can (overlay2 on xfs with pquota, btrfs, zfs)."),
       pids: z.number().int().min(1).optional().describe("Most processes and threads at once."),
     })
     .default({})
-    .describe("Upper bounds on what it uses of the node. Absent: none."),
+    .describe("What it asks of the node, and may use at most. Absent: none."),
   terminationGracePeriodSeconds: z.number().int().min(0).max(3600).default(10).describe("Seconds between asking the instance to stop and forcing it, after its services have stopped."),
   docker: docker.optional().describe("What is special to provider docker."),
   lxc: lxc.optional().describe("What is special to provider lxc."),
@@ -68,12 +75,19 @@ const workspacePort = z.strictObject({
   via: z.enum(["Engine", "Forward", "Shared"]).describe("Engine: published by the engine. Forward: carried by the vendetta server, as all are that are on another machine. Shared: the workspace uses this machine's network."),
 });
 
+const leftBehind = z.strictObject({
+  nodeName: z.string().describe("The Node that has it."),
+  instanceId: z.string().describe("The engine's name of the instance."),
+  since: z.string().describe("When the Workspace was placed on another Node, RFC 3339."),
+});
+
 const status = z.strictObject({
   observedGeneration: z.number().int().optional().describe("The metadata.generation that was last acted on: smaller than the current one, this status is of an older spec."),
-  phase: z.enum(["Pending", "Creating", "Starting", "Running", "Stopping", "Stopped", "Recreating", "Deleting", "Failed", "Unknown"]).optional().describe("One word for people; programs read the conditions."),
+  phase: z.enum(["Pending", "Creating", "Starting", "Running", "Stopping", "Stopped", "Recreating", "Moving", "Deleting", "Failed", "Unknown"]).optional().describe("One word for people; programs read the conditions."),
   conditions: conditions.optional(),
-  nodeName: z.string().optional().describe("The Node it was placed on. It stays there."),
+  nodeName: z.string().optional().describe("The Node it was placed on. It stays there, unless spec.failover or a drain of the Node moves it."),
   instanceId: z.string().optional().describe("The engine's name of the instance."),
+  leftBehind: mergedByKeys(z.array(leftBehind), "nodeName").optional().describe("Instances on Nodes that did not answer when it was made anew elsewhere. Each is removed when its Node answers, or forgotten with the Node."),
   startId: z.string().optional().describe("Id of this start: differs each time the instance is started."),
   startedAt: z.string().optional().describe("When the instance was started, RFC 3339."),
   restarts: z.number().int().optional().describe("Times the instance was brought back after it had ended or vanished unasked."),
@@ -86,6 +100,7 @@ const status = z.strictObject({
 export type WorkspaceSpec = Readonly<z.infer<typeof spec>>;
 export type WorkspaceStatus = Readonly<z.infer<typeof status>>;
 export type WorkspacePort = Readonly<z.infer<typeof workspacePort>>;
+export type LeftBehind = Readonly<z.infer<typeof leftBehind>>;
 export type Toleration = Readonly<z.infer<typeof toleration>>;
 
 /** One instance of one provider. */
@@ -130,6 +145,7 @@ function validateWorkspace({ spec }: Workspace, old: Workspace | undefined): rea
   const causes: StatusCause[] = [...engineCauses(spec)];
   const refuse = (field: string, message: string, reason = "FieldValueInvalid") => causes.push({ field, message, reason });
   if (old !== undefined && old.spec.provider !== spec.provider) refuse("spec.provider", `cannot be changed (from ${old.spec.provider} to ${spec.provider}): delete the Workspace and apply it again`, "FieldValueForbidden");
+  if (spec.failover !== undefined && spec.nodeName !== undefined) refuse("spec.failover", `cannot be together with spec.nodeName: this Workspace is to be on Node "${spec.nodeName}" and nowhere else; leave one of the two out, or say with nodeSelector where it may be`, "FieldValueForbidden");
   spec.mounts.forEach((mount, i) => {
     const given = [mount.hostPath, mount.volume, mount.tmpfs].filter((each) => each !== undefined).length;
     if (given !== 1) refuse(`spec.mounts[${i}]`, "must name exactly one of hostPath, volume and tmpfs");

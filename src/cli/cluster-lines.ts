@@ -14,16 +14,18 @@ const sectionRowsMin = 2;
 /** Of each section: the line before it, its title, its header, and how many more there are. One is the prompt's. */
 const frameLines = 4 * 4 + 1;
 
-/** A terminal with fewer columns has no room for addresses. */
-const addressColumnsMin = 100;
+/** A terminal with fewer columns has no room for what 'node list' and 'node status' tell, too. */
+const allColumnsMin = 100;
+const wideColumns: readonly string[] = ["ADDRESS", "FREE"];
 
 const allNodeColumns: readonly (readonly [header: string, cell: (node: NodeLine) => string])[] = [
-  ["NAME", (node) => `${node.name}${node.schedulable ? "" : " (cordoned)"}`],
+  ["NAME", (node) => `${node.name}${node.drained ? " (drained)" : node.schedulable ? "" : " (cordoned)"}`],
   ["READY", (node) => node.ready],
   ["ADDRESS", (node) => node.address],
   ["PROVIDERS", (node) => node.providers.join(",")],
   ["CPU", (node) => used(node.cpu)],
   ["MEMORY", (node) => used(node.memory)],
+  ["DISK", (node) => used(node.disk)],
   ["FREE", (node) => node.diskFree ?? ""],
   ["PLACED", (node) => String(node.workspaces)],
 ];
@@ -33,8 +35,7 @@ export function clusterLines(view: ClusterView, { style, columns, rows }: Cluste
   const [problemRows, nodeRows, workspaceRows, serviceRows] = shares([view.problems, view.nodes, view.workspaces, view.services].map((each) => each.length), rows === undefined ? undefined : rows - frameLines);
   const spaced = new Set([...view.workspaces, ...view.services].map((each) => each.namespace)).size > 1;
   const named = (each: { readonly namespace: string | null; readonly name: string }) => (spaced && each.namespace !== null ? `${each.namespace}/${each.name}` : each.name);
-  // Where a machine is, 'node list' tells, too.
-  const nodeColumns = columns !== undefined && columns < addressColumnsMin ? allNodeColumns.filter(([header]) => header !== "ADDRESS") : allNodeColumns;
+  const nodeColumns = columns !== undefined && columns < allColumnsMin ? allNodeColumns.filter(([header]) => !wideColumns.includes(header)) : allNodeColumns;
   const section = (title: string, header: readonly string[], all: readonly (readonly string[])[], max = 0) => {
     if (all.length === 0) return [];
     const shown = all.slice(0, max);

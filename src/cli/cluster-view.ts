@@ -36,9 +36,11 @@ export interface NodeLine {
   readonly reason: string;
   readonly address: string;
   readonly schedulable: boolean;
+  readonly drained: boolean;
   readonly providers: readonly string[];
   readonly cpu: ResourceUse;
   readonly memory: ResourceUse;
+  readonly disk: ResourceUse;
   /** Free bytes where instances are kept. */
   readonly diskFree: string | null;
   readonly workspaces: number;
@@ -129,18 +131,20 @@ export function nodeLine(node: Node, placed: readonly Workspace[]): NodeLine {
     ready: ready?.status ?? "Unknown",
     reason: ready?.reason ?? "NotProbed",
     address: addressOf(node),
-    schedulable: !node.spec.unschedulable,
+    schedulable: !node.spec.unschedulable && node.spec.drain === undefined,
+    drained: node.spec.drain !== undefined,
     providers: (status?.providers ?? []).filter((each) => each.usable).map((each) => each.name),
     cpu: { capacity: status?.capacity?.cpu ?? null, requested: formatCores(requested(placed, "cpu")) },
     memory: { capacity: rounded(status?.capacity?.memory), requested: formatBytes(requested(placed, "memory")) },
-    diskFree: status?.capacity?.disk ?? null,
+    disk: { capacity: rounded(status?.capacity?.disk), requested: formatBytes(requested(placed, "disk")) },
+    diskFree: status?.free?.disk ?? null,
     workspaces: placed.length,
     orphans: status?.orphans?.length ?? 0,
     latencyMs: status?.ssh?.latencyMs ?? null,
   };
 }
 
-function requested(placed: readonly Workspace[], resource: "cpu" | "memory"): number {
+function requested(placed: readonly Workspace[], resource: "cpu" | "memory" | "disk"): number {
   return placed.reduce((sum, { spec }) => sum + (parseQuantity(spec.resources[resource] ?? "0") ?? 0), 0);
 }
 

@@ -98,7 +98,7 @@ function addNodeCommands(program: Command, run: Run): void {
   node.command("add <machine>").description("make a machine a Node: [user@]host[:port], or a Host of ~/.ssh/config; nothing is installed there but a key")
     .option("--name <text>", "name of the Node (default: the machine's, as typed)")
     .option("--identity <file>", "private key to get in with, before the agent's and those in ~/.ssh")
-    .option("--jump <machine>", "machine to go through: [user@]host[:port] (default: ProxyJump of ~/.ssh/config)")
+    .option("--jump <machine>", "machine to go through: [user@]host[:port], or several in a row with commas between (default: ProxyJump of ~/.ssh/config)")
     .option(...acceptHostKey)
     .option("--label <variable>", "KEY=VALUE that Workspaces may select it by; may be given several times", collect)
     .option("--docker-socket <path>", "where its Docker engine listens (default: looked for in the usual places)")
@@ -116,10 +116,11 @@ function addNodeCommands(program: Command, run: Run): void {
   node.command("trust <node>").description("pin the host key that a Node's machine shows now, after it has changed").option(...acceptHostKey)
     .action((name: string, options) => run(async (session) => (await import("./commands/node-trust.ts")).nodeTrust(session, name, options)));
   for (const verb of ["cordon", "uncordon"] as const) {
-    node.command(`${verb} <node...>`).description(verb === "cordon" ? "place no new Workspaces on Nodes; what runs stays" : "place new Workspaces on Nodes again")
+    node.command(`${verb} <node...>`).description(verb === "cordon" ? "place no new Workspaces on Nodes; what runs stays" : "place new Workspaces on Nodes again, and start what a drain stopped")
       .action((names: string[]) => run(async (session) => (await import("./commands/node-drain.ts")).nodeCordon(session, verb, names)));
   }
-  node.command("drain <node>").description("cordon a Node, then stop its Workspaces gracefully").option("--timeout <duration>", "how long to wait", "5m")
+  node.command("drain <node>").description("cordon a Node, move its Workspaces that have spec.failover to others, and stop the rest").option("--timeout <duration>", "how long to wait", "5m")
+    .option("--move", "move all that do not name this Node; what is only on the disks here is lost").option("-y, --yes", "do not ask before that")
     .action((name: string, options) => run(async (session) => (await import("./commands/node-drain.ts")).nodeDrain(session, name, options)));
 
   const cluster = program.command("cluster").description("Nodes, Workspaces and Services all together");

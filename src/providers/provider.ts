@@ -51,6 +51,8 @@ export interface InstanceSpec {
     /** Cores; fractions are fine. */
     readonly cpus: number | undefined;
     readonly memoryBytes: number | undefined;
+    /** Of its own files, volumes not counted. Held to where the engine can; no error where it cannot. */
+    readonly diskBytes?: number | undefined;
     readonly pidsMax: number | undefined;
   };
   /** The Workspace's block for this provider, already validated; `{}` when it has none. */

@@ -23,7 +23,7 @@ function fakeAccess(overrides: Partial<MachineAccess> = {}): { readonly access: 
     open(way) {
       done.push(`open ${way.host}`);
       return Promise.resolve({
-        withdraw: (jumpToo): Promise<readonly Withdrawal[]> => Promise.resolve(void done.push(`withdraw ${way.host}${jumpToo && way.jump !== undefined ? ` and ${way.jump.host}` : ""}`)).then(() => [{ where: `dev@${way.host}`, removed: true }]),
+        withdraw: (jumpToo): Promise<readonly Withdrawal[]> => Promise.resolve(void done.push(`withdraw ${way.host}${way.jump !== undefined && jumpToo(way.jump) ? ` and ${way.jump.host}` : ""}`)).then(() => [{ where: `dev@${way.host}`, removed: true }]),
         close: () => Promise.resolve(),
       });
     },
@@ -130,6 +130,11 @@ describe("node remove", () => {
     assert.match((await cli.run("node remove gate", { access })).stderr, /stays on dev@gate: Node "far" needs it/);
     assert.deepEqual(await cli.run("node remove far --keep-key", { access }), { code: 0, stdout: 'node.vendetta.dev "far" deleted\n', stderr: "" });
     assert.deepEqual(done.slice(4), ["open gate"]);
+    const outer = { ...jump, host: "outer" };
+    await nodeOf("deep", { ssh: reach("deep", { jump: { ...jump, host: "inner", jump: outer } }) });
+    await nodeOf("outer", { ssh: reach("outer") });
+    assert.match((await cli.run("node remove outer", { access })).stderr, /stays on dev@outer: Node "deep" needs it/);
+    assert.match((await cli.run("node add deep --jump outer", { access })).stderr, /is dev@deep through dev@outer,dev@inner, and not reached through dev@outer/);
   });
   it("changes nothing when the machine cannot be reached, and says what can be done", async () => {
     await nodeOf("box", { ssh: reach("box") });
@@ -159,6 +164,17 @@ describe("node forget", () => {
     assert.deepEqual(await cli.run("node forget box --yes").then(({ code, stdout }) => ({ code, stdout })), { code: 0, stdout: 'node.vendetta.dev "box" forgotten, with 2 Workspaces\n' });
     assert.deepEqual([await exists("Node", "box"), await exists("Workspace", "dev"), await exists("Workspace", "elsewhere")], [false, false, true]);
     assert.deepEqual((await cli.store.get("Workspace", { namespace: "default", name: "theirs" })).metadata.finalizers, ["example.com/backup"]);
+  });
+  it("leaves to its loop what asks to be made anew elsewhere, and tells what was left there before", async () => {
+    await cli.store.patch("Workspace", { namespace: "default", name: "dev" }, { type: "merge", patch: { spec: { failover: {} } } });
+    const moved = await cli.store.get("Workspace", { namespace: "default", name: "elsewhere" });
+    await cli.store.updateStatus("Workspace", { ...moved, status: { ...moved.status, leftBehind: [{ nodeName: "box", instanceId: "vendetta-elsewhere", since: "2026-01-01T00:00:00Z" }] } });
+    assert.match((await cli.run("node remove box --keep-key")).stderr, /Node "box" has 2 Workspaces/);
+    const { stdout, stderr } = await cli.run("node forget box --yes");
+    assert.equal(stdout, 'node.vendetta.dev "box" forgotten, with a Workspace\n');
+    assert.match(stderr, /^ {2}vendetta-elsewhere +\S+ +elsewhere /m);
+    assert.match(stderr, /Made anew on other Nodes, as spec.failover asks: dev/);
+    assert.deepEqual([await exists("Workspace", "dev"), await exists("Node", "box")], [true, false]);
   });
   it("refuses for a machine that answers, and for this one", async () => {
     await say("box", "True");
@@ -203,9 +219,23 @@ describe("node trust, cordon and drain", () => {
     await place("elsewhere", "vm");
     const { code, stdout, stderr } = await cli.run("node drain box --timeout 0");
     assert.deepEqual([code, stdout], [1, "node.vendetta.dev/box cordoned\n"]);
-    assert.match(stderr, /1 of 1 not ready/);
-    const states = Object.fromEntries((await cli.store.list("Workspace")).items.map((each) => [each.metadata.name, each.spec.state]));
-    assert.deepEqual(states, { dev: "Stopped", elsewhere: "Running", off: "Stopped" });
+    assert.match(stderr, /Node "box" is not drained after 0 s, 1 of 1 Workspaces are not stopped or moved:\n {2}workspace\/dev: Running\nThe drain goes on by itself/);
+    const { unschedulable, drain } = (await cli.store.get("Node", { name: "box" })).spec;
+    assert.deepEqual([unschedulable, drain], [true, { move: "WhereAllowed" }]);
+    // The loops stop it: the wish for the Workspace itself is as it was.
+    assert.equal((await cli.store.get("Workspace", { namespace: "default", name: "dev" })).spec.state, "Running");
+    assert.equal((await cli.run("node uncordon box")).stdout, "node.vendetta.dev/box uncordoned\n");
+    assert.equal((await cli.store.get("Node", { name: "box" })).spec.drain, undefined);
+  });
+  it("drains with --move only once it is agreed that disks are lost", async () => {
+    await nodeOf("box", { local: {} });
+    await place("dev", "box");
+    const { code, stdout, stderr } = await cli.run("node drain box --move");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /Moved to other Nodes: dev\. What is only on its disk is lost.*\n.*--yes/);
+    assert.equal((await cli.store.get("Node", { name: "box" })).spec.drain, undefined);
+    assert.equal((await cli.run("node drain box --move --yes --timeout 0")).stdout, "node.vendetta.dev/box cordoned\n");
+    assert.deepEqual((await cli.store.get("Node", { name: "box" })).spec.drain, { move: "Any" });
   });
 });
 

@@ -9,15 +9,15 @@ const condition = (status: string, reason = "Test", message = "") => [{ type: "R
 const hostKeys = [`ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from("ssh-ed25519"), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32)]).toString("base64")}`];
 const seen = { observedGeneration: 1 };
 const nodes = [
-  storedObject("Node", "box", { ssh: { host: "10.0.0.5", user: "dev", hostKeys }, unschedulable: true }, { status: { ...seen, conditions: condition("Unknown", "Unreachable", "no answer for 120 s"), ssh: { latencyMs: 3 }, capacity: { cpu: "8", memory: "16Gi", disk: "200Gi" } } }),
-  storedObject("Node", "vm", { local: {} }, { status: { ...seen, conditions: condition("True", "Probed"), providers: [{ name: "docker", usable: true }, { name: "host", usable: false }], capacity: { cpu: "2", memory: "4Gi", disk: "10Gi" }, orphans: [{ provider: "docker", instanceId: "x", workspace: "default/gone", firstSeenTime: "2026-01-01T00:00:00Z" }] } }),
+  storedObject("Node", "box", { ssh: { host: "10.0.0.5", user: "dev", hostKeys }, unschedulable: true }, { status: { ...seen, conditions: condition("Unknown", "Unreachable", "no answer for 120 s"), ssh: { latencyMs: 3 }, capacity: { cpu: "8", memory: "16Gi", disk: "200Gi" }, free: { disk: "150Gi" } } }),
+  storedObject("Node", "vm", { local: {} }, { status: { ...seen, conditions: condition("True", "Probed"), providers: [{ name: "docker", usable: true }, { name: "host", usable: false }], capacity: { cpu: "2", memory: "4Gi", disk: "10Gi" }, free: { disk: "5Gi" }, orphans: [{ provider: "docker", instanceId: "x", workspace: "default/gone", firstSeenTime: "2026-01-01T00:00:00Z" }] } }),
 ];
 const workspace = (name: string, spec: object, status: object) => storedObject("Workspace", name, { provider: "docker", image: "busybox", ...spec }, { status: { ...seen, ...status } });
 const service = (name: string, workspaceName: string, status: object, spec: object = {}) => storedObject("Service", name, { workspace: workspaceName, command: ["x"], ...spec }, { status: { ...seen, ...status } });
 const state: ClusterState = {
   nodes,
   workspaces: [
-    workspace("dev", { resources: { cpu: "500m", memory: "512Mi" } }, { phase: "Running", nodeName: "vm", conditions: condition("True"), restarts: 2 }),
+    workspace("dev", { resources: { cpu: "500m", memory: "512Mi", disk: "1Gi" } }, { phase: "Running", nodeName: "vm", conditions: condition("True"), restarts: 2 }),
     workspace("far", { resources: { cpu: "2" } }, { phase: "Unknown", nodeName: "box", conditions: condition("Unknown", "NodeUnknown", "its Node does not answer") }),
     workspace("off", { state: "Stopped" }, { phase: "Stopped", nodeName: "vm", conditions: condition("False", "Stopped") }),
   ],
@@ -42,8 +42,8 @@ describe("clusterView", () => {
   });
   it("adds up what is asked for of each Node", () => {
     assert.deepEqual(view.nodes, [
-      { name: "box", ready: "Unknown", reason: "Unreachable", address: "dev@10.0.0.5", schedulable: false, providers: [], cpu: { capacity: "8", requested: "2" }, memory: { capacity: "16Gi", requested: "0" }, diskFree: "200Gi", workspaces: 1, orphans: 0, latencyMs: 3 },
-      { name: "vm", ready: "True", reason: "Probed", address: "this machine", schedulable: true, providers: ["docker"], cpu: { capacity: "2", requested: "0.5" }, memory: { capacity: "4Gi", requested: "512Mi" }, diskFree: "10Gi", workspaces: 2, orphans: 1, latencyMs: null },
+      { name: "box", ready: "Unknown", reason: "Unreachable", address: "dev@10.0.0.5", schedulable: false, drained: false, providers: [], cpu: { capacity: "8", requested: "2" }, memory: { capacity: "16Gi", requested: "0" }, disk: { capacity: "200Gi", requested: "0" }, diskFree: "150Gi", workspaces: 1, orphans: 0, latencyMs: 3 },
+      { name: "vm", ready: "True", reason: "Probed", address: "this machine", schedulable: true, drained: false, providers: ["docker"], cpu: { capacity: "2", requested: "0.5" }, memory: { capacity: "4Gi", requested: "512Mi" }, disk: { capacity: "10Gi", requested: "1Gi" }, diskFree: "5Gi", workspaces: 2, orphans: 1, latencyMs: null },
     ]);
     assert.deepEqual(view.workspaces[0], { namespace: "default", name: "dev", ready: true, phase: "Running", provider: "docker", node: "vm", services: 2, servicesReady: 1, restarts: 2 });
   });
@@ -71,9 +71,9 @@ describe("clusterLines", () => {
       "service/api     CrashLoopBackOff   ended with 1",
       "",
       "Nodes (1 of 2 Ready)",
-      "NAME             READY     ADDRESS        PROVIDERS   CPU        MEMORY         FREE    PLACED",
-      "box (cordoned)   Unknown   dev@10.0.0.5   <none>      2 of 8     0 of 16Gi      200Gi   1",
-      "vm               True      this machine   docker      0.5 of 2   512Mi of 4Gi   10Gi    2",
+      "NAME             READY     ADDRESS        PROVIDERS   CPU        MEMORY         DISK          FREE    PLACED",
+      "box (cordoned)   Unknown   dev@10.0.0.5   <none>      2 of 8     0 of 16Gi      0 of 200Gi    150Gi   1",
+      "vm               True      this machine   docker      0.5 of 2   512Mi of 4Gi   1Gi of 10Gi   5Gi     2",
       "",
       "Workspaces (1 of 3 Ready)",
       "NAME   STATUS    PROVIDER   NODE   SERVICES READY   RESTARTS",

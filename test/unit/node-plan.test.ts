@@ -6,7 +6,7 @@ import type { WayState } from "../../controllers/machines.ts";
 import { planNode, silenceMsMax, type NodeObservation } from "../../controllers/node/plan.ts";
 
 const start = Date.parse("2026-01-01T00:00:00Z");
-const facts = { capacity: { cpu: "2", memory: "100Mi", disk: "10Gi" }, clockSeconds: 0, info: { operatingSystem: "linux", kernelVersion: "6", architecture: "x", hostname: "h", bootId: "b" } };
+const facts = { capacity: { cpu: "2", memory: "100Mi", disk: "10Gi" }, diskFree: "5Gi", clockSeconds: 0, info: { operatingSystem: "linux", kernelVersion: "6", architecture: "x", hostname: "h", bootId: "b" } };
 const way: WayState = { connectedSinceMs: start, latencyMs: 3.4, reconnects: 0, trouble: undefined, lastError: undefined };
 const node = (status?: NodeStatus): Node => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Node", metadata: { name: "far", generation: 1 } as Node["metadata"], spec: { nodePorts: {}, providers: {} } as unknown as Node["spec"], ...(status === undefined ? {} : { status }) });
 const seen = (more: Partial<NodeObservation> & { readonly way?: Partial<WayState> } = {}): NodeObservation => {
@@ -53,6 +53,10 @@ describe("planNode: a machine over SSH", () => {
     assert.match(findCondition(ahead.conditions, "ClockInSync")!.message, /is 3600 s ahead of/);
     assert.equal(planNode(node(ahead), seen({ machine: { kind: "answered", facts, skewSeconds: 3601 } })).clockSkewSeconds, 3600);
     assert.equal(planNode(node(), seen({ machine: { kind: "answered", facts, skewSeconds: -1 } })).clockSkewSeconds, 0);
+  });
+  it("has the whole disk as capacity, and tells what is free of it when that is news", () => {
+    const told = (diskFree: string) => planNode(node(well), seen({ machine: { kind: "answered", facts: { ...facts, diskFree }, skewSeconds: 0 } }));
+    assert.deepEqual([told("4Gi").capacity?.disk, told("4Gi").free?.disk, told("3Gi").free?.disk], ["10Gi", "5Gi", "3Gi"]);
   });
   it("says nothing of a connection when it is this machine", () => {
     const local = planNode(node(well), seen({ remote: undefined }));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Node } from "../../src/api/node.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
-import { planOrphans } from "../../controllers/orphan/plan.ts";
+import { isStray, planOrphans } from "../../controllers/orphan/plan.ts";
 import { schedule } from "../../controllers/workspace/schedule.ts";
 import { storedObject } from "../harness/objects.ts";
 
@@ -12,7 +12,7 @@ const node = (name: string, spec: object = {}, more: { readonly ready?: "True" |
     status: {
       conditions: more.ready === "none" ? [] : [{ type: "Ready", status: more.ready ?? "True", reason: "Probed", message: "gone fishing", lastTransitionTime: "2026-01-01T00:00:00Z" }],
       providers: [{ name: "docker", usable: more.docker ?? true, ...(more.docker === false ? { reason: "NotRunning", message: "start it" } : {}) }],
-      capacity: { cpu: "2", memory: "4096Mi" },
+      capacity: { cpu: "2", memory: "4096Mi", disk: "50Gi" },
     },
   });
 const workspace = (spec: object = {}, name = "dev", nodeName?: string): Workspace => storedObject("Workspace", name, { provider: "docker", image: "busybox", ...spec }, nodeName === undefined ? {} : { status: { nodeName } });
@@ -36,6 +36,9 @@ describe("schedule", () => {
     ["labels that do not match", workspace({ nodeSelector: { disk: "ssd" } }), node("a", {}, { labels: { disk: "hdd" } }), /labels do not match/],
     ["a cordon", workspace(), node("a", { unschedulable: true }), /is cordoned/],
     ["a taint", workspace(), node("a", { taints: [{ key: "gpu", effect: "NoSchedule" }] }), /has the taint gpu:NoSchedule/],
+    ["a drain", workspace(), node("a", { drain: {} }), /is drained/],
+    ["what is left of it there", storedObject("Workspace", "dev", { provider: "docker", image: "busybox" }, { status: { leftBehind: [{ nodeName: "a", instanceId: "i", since: "2026-01-01T00:00:00Z" }] } }), node("a"), /still has what was left behind/],
+    ["too little disk", workspace({ resources: { disk: "60Gi" } }), node("a"), /not enough disk \(60Gi asked for, 50Gi of 50Gi left\)/],
     ["too little memory", workspace({ resources: { memory: "5Gi" } }), node("a"), /not enough memory \(5Gi asked for, 4096Mi of 4096Mi left\)/],
   ];
   for (const [what, wish, where, why] of rows) it(`says that ${what} is in the way`, () => assert.match(refusal(wish, [where]), why));
@@ -49,6 +52,10 @@ describe("schedule", () => {
   });
   it("lists each node and what is in its way", () => {
     assert.equal(refusal(workspace({ nodeName: "b" }), [node("a"), node("b", {}, { ready: "False" })]), "no Node fits: a: spec.nodeName asks for b; b: is not Ready (Probed: gone fishing)");
+  });
+  it("leaves out the Node that it is to leave", () => {
+    const answer = schedule(workspace(), [node("a"), node("b", { unschedulable: true })], () => [], "a");
+    assert.deepEqual(answer, { kind: "unplaced", message: "no Node fits: a: is the one it is on; b: is cordoned" });
   });
   it("says so when there is no node at all", () => assert.match(refusal(workspace(), []), /there is no Node/));
 });
@@ -64,6 +71,14 @@ describe("planOrphans", () => {
   it("takes what its owner does not look after for an orphan: it was renamed", () => {
     const renamed = { ...instance("a"), id: "elsewhere" };
     assert.deepEqual(planOrphans([instance("a"), renamed], new Set(["a"]), new Map([["elsewhere", 0]]), 30_000).remove, [renamed]);
+  });
+  it("takes for one what its Workspace has left without a record, and nothing that may be the instance itself", () => {
+    const at = (status: object) => storedObject("Workspace", "dev", { provider: "docker", image: "busybox" }, { status: { nodeName: "b", startId: "s2", conditions: [{ type: "Ready", status: "True", reason: "Running", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" }], ...status } });
+    assert.equal(isStray(at({}), "a", instance("dev")), true);
+    assert.equal(isStray(at({ nodeName: "a" }), "a", instance("dev")), false, "it is placed there");
+    assert.equal(isStray(at({ startId: "s" }), "a", instance("dev")), false, "two Nodes of one engine");
+    assert.equal(isStray(at({ leftBehind: [{ nodeName: "a", instanceId: "i", since: "2026-01-01T00:00:00Z" }] }), "a", instance("dev")), false, "its own loop removes it");
+    assert.equal(isStray(at({ conditions: [] }), "a", instance("dev")), false, "nobody knows what runs on its Node");
   });
   it("forgets one whose owner appeared", () => {
     assert.equal(planOrphans([instance("b")], new Set(["b"]), new Map([["vendetta-c-b", 0]]), 99_000).since.size, 0);

@@ -24,7 +24,7 @@ const exited = (code: number | undefined, more: { readonly stopRequested?: boole
 });
 const seen = (more: Partial<ServiceObservation> = {}): ServiceObservation => ({
   workspace: readyWorkspace, runs: { kind: "known", latest: undefined }, health: { state: "pending", message: "not checked yet" }, hash: "h",
-  dependencies: new Map(), withoutAddress: [], dependentsStopping: [], now: nowMs, ...more,
+  dependencies: new Map(), withoutAddress: [], noWayTo: new Map(), dependentsStopping: [], now: nowMs, ...more,
 });
 const latest = (run: Run) => ({ runs: { kind: "known", latest: run } as const });
 const steps = (plan: ServicePlan) => plan.steps.map((step) => (step.do === "signal" ? `${step.do} ${step.name}` : step.do === "start" ? `start ${step.why}` : step.do));
@@ -41,6 +41,8 @@ const table: readonly Row[] = [
   ["an unmet dependency is waited for", service({ dependsOn: [{ name: "db" }] }), seen({ dependencies: new Map([["db", dependency("False")]]) }), [], "Waiting", "DependenciesNotReady"],
   ["a missing dependency is waited for", service({ dependsOn: [{ name: "db" }] }), seen(), [], "Waiting", "DependenciesNotReady"],
   ["a met dependency lets it start", service({ dependsOn: [{ name: "db" }] }), seen({ dependencies: new Map([["db", dependency("True")]]) }), ["start First"], "Starting", "Started"],
+  ["a met dependency that nothing leads to holds up a start", service({ dependsOn: [{ name: "db" }] }), seen({ dependencies: new Map([["db", dependency("True")]]), noWayTo: new Map([["db", "its port is taken"]]) }), [], "Waiting", "DependenciesNotReady"],
+  ["a way that is lost while running stops nothing", service({ dependsOn: [{ name: "db" }] }), seen({ ...latest(running()), health: { state: "healthy", message: "ok" }, dependencies: new Map([["db", dependency("True")]]), noWayTo: new Map([["db", "cut"]]) }), [], "Running", "Healthy"],
   ["running and healthy is Ready and needs nothing", service(), seen({ ...latest(running()), health: { state: "healthy", message: "ok" } }), [], "Running", "Healthy"],
   ["running but not healthy yet", service(), seen(latest(running())), [], "Starting", "HealthCheckPending"],
   ["a dependency lost while running stops nothing", service({ dependsOn: [{ name: "db" }] }), seen({ ...latest(running()), health: { state: "healthy", message: "ok" } }), [], "Running", "Healthy"],
@@ -65,6 +67,8 @@ const table: readonly Row[] = [
   ["deleting, no instance: let go", service({}, undefined, deleting), seen({ runs: { kind: "none" } }), ["finish"], "Stopped", "Deleted"],
   ["deleting, nobody answers: not let go", service({}, undefined, deleting), seen({ runs: { kind: "unknown", reason: "SupervisorUnreachable", message: "x" } }), [], "Unknown", "SupervisorUnreachable"],
   ["its workspace is to stop: asked to stop", service(), seen({ ...latest(running()), workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), ["signal TERM"], "Stopping", "WorkspaceStopped"],
+  ["its workspace is moved: asked to stop", service(), seen({ ...latest(running()), workspace: { ...readyWorkspace, status: { ...readyWorkspace.status, phase: "Moving" } } }), ["signal TERM"], "Stopping", "WorkspaceMoved"],
+  ["its workspace stops as its Node is drained: asked to stop", service(), seen({ ...latest(running()), workspace: { ...readyWorkspace, status: { ...readyWorkspace.status, phase: "Stopping" } } }), ["signal TERM"], "Stopping", "WorkspaceStopped"],
   ["its workspace is stopped: stopped", service(), seen({ runs: { kind: "none" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopped", "WorkspaceStopped"],
   ["its workspace is on its way down, nobody answers: what was stopped stays so", service({}, { phase: "Stopped" }), seen({ runs: { kind: "unknown", reason: "SupervisorUnreachable", message: "x" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopped", "WorkspaceStopped"],
   ["its workspace was started anew: a restart", service({}, { phase: "Running", instanceStartId: "s0", startedAt: "2026-01-01T00:00:00Z", pid: 9 }), seen(), ["start Restart"], "Starting", "Started"],

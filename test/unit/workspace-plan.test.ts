@@ -18,6 +18,9 @@ const seen = (found: Instance | undefined, more: Partial<WorkspaceObservation> =
 const steps = (plan: WorkspacePlan) => plan.steps.map((step) => (step.do === "announce" ? `announce ${step.reason}` : step.do === "destroy" ? `destroy${step.volumes ? " with volumes" : ""}` : step.do));
 const stopped = { state: "Stopped" };
 const deleting = { deletionTimestamp: "2026-01-01T11:59:58Z", generation: 2 };
+const drained = { eviction: { kind: "stop", reason: "NodeDrained", why: 'Node "n1" is drained' } } as const;
+const moved = { eviction: { ...drained.eviction, kind: "move" } } as const;
+const left = { leftBehind: [{ nodeName: "n0", instanceId: "i1", since: "2026-01-01T00:00:00Z" }] };
 const busy = { running: { names: ["web"], graceSeconds: 10 } };
 
 type Row = readonly [what: string, workspace: Workspace, seen: WorkspaceObservation, steps: readonly string[], phase: string];
@@ -41,6 +44,16 @@ const table: readonly Row[] = [
   ["stopped: nothing to do", workspace(stopped), seen(instance("stopped")), [], "Stopped"],
   ["stopped with another spec: nothing until it runs again", workspace(stopped), seen(instance("stopped", { specHash: "old" })), [], "Stopped"],
   ["never made and to be stopped: nothing to do", workspace(stopped), seen(undefined), [], "Stopped"],
+  ["its Node is drained: services first", workspace(), seen(instance("running"), { ...busy, ...drained }), [], "Stopping"],
+  ["its Node is drained: stopped", workspace(), seen(instance("running"), drained), ["stop"], "Stopping"],
+  ["its Node is drained: not made there", workspace(), seen(undefined, drained), [], "Stopped"],
+  ["to be moved: said before anything happens", workspace(), seen(instance("running"), { ...busy, ...moved }), ["announce Moving"], "Moving"],
+  ["then its services are waited for", workspace({}, { phase: "Moving" }), seen(instance("running"), { ...busy, ...moved }), [], "Moving"],
+  ["then it is removed, volumes stay", workspace({}, { phase: "Moving" }), seen(instance("running"), moved), ["stop", "destroy"], "Moving"],
+  ["then it is placed elsewhere", workspace({}, { phase: "Moving" }), seen(undefined, moved), ["move"], "Moving"],
+  ["paused and to be moved: goes on first", workspace(), seen(instance("paused"), moved), ["announce Paused", "start"], "Starting"],
+  ["deleting, with something left on another Node: gone here, and not let go", workspace({}, left, deleting), seen(instance("running")), ["stop", "destroy"], "Deleting"],
+  ["deleting, and only that is left: waits, and calls no engine", workspace({}, left, deleting), seen(undefined), [], "Deleting"],
   ["deleting: services first", workspace({}, {}, deleting), seen(instance("running"), busy), [], "Deleting"],
   ["deleting: services that do not end hold it only so long", workspace({}, {}, { ...deleting, deletionTimestamp: "2026-01-01T11:59:00Z" }), seen(instance("running"), busy), ["stop", "destroy with volumes", "finish"], "Deleting"],
   ["deleting: stopped, removed with volumes, let go", workspace({}, {}, deleting), seen(instance("running")), ["stop", "destroy with volumes", "finish"], "Deleting"],

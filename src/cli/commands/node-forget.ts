@@ -4,7 +4,7 @@ import type { KindName } from "../../api/registry.ts";
 import type { Workspace } from "../../api/workspace.ts";
 import { isNotFound } from "../../api/status-error.ts";
 import type { HttpStore } from "../../client/http-store.ts";
-import { addressOf, machineName, placedOn, shortName } from "../node-reach.ts";
+import { addressOf, leftOn, machineName, placedOn, shortName } from "../node-reach.ts";
 import { createPerson } from "../person.ts";
 import type { Session } from "../session.ts";
 import { printable } from "../style.ts";
@@ -23,16 +23,21 @@ export async function nodeForget(session: Session, name: string, { yes }: NodeFo
   if (node.spec.local !== undefined) throw new CliError(`Node "${name}" is this machine, and cannot be forgotten: delete what is on it, then the Node`);
   if (ready?.status === "True") throw new CliError(`Node "${name}" answers: remove it properly ('vendetta node remove ${name}'); forgetting is for a machine that is gone`);
   const placed = await placedOn(store, name);
-  session.tell(`Node "${name}" (${addressOf(node)}) does not answer${ready === undefined ? "" : `: ${printable(ready.message)}`}\nWhat may be left behind there, as nobody can look:\n${leftBehind(session, node, placed).map((line) => `  ${line}`).join("\n")}\nShould the machine come back and be added again, under whatever name, instances that are left show in 'vendetta get orphans' and are removed half a minute later. Their volumes are kept.`);
+  const strays = await leftOn(store, name);
+  const [moving, lost] = [placed.filter(isMadeAnew), placed.filter((each) => !isMadeAnew(each))];
+  session.tell(`Node "${name}" (${addressOf(node)}) does not answer${ready === undefined ? "" : `: ${printable(ready.message)}`}\nWhat may be left behind there, as nobody can look:\n${leftBehind(session, node, [...placed, ...strays]).map((line) => `  ${line}`).join("\n")}\nShould the machine come back and be added again, under whatever name, instances that are left show in 'vendetta get orphans' and are removed half a minute later. Their volumes are kept.${moving.length === 0 ? "" : `\nMade anew on other Nodes, as spec.failover asks: ${moving.map(shortName).join(", ")}.`}`);
   if (yes !== true && !(await confirmed(session, name))) throw new CliError(`Node "${name}" was not forgotten; nothing was changed`);
-  for (const { metadata } of placed) await letGo(store, "Workspace", metadata);
+  for (const { metadata } of lost) await letGo(store, "Workspace", metadata);
   await letGo(store, "Node", node.metadata);
-  session.print(`node.vendetta.dev "${name}" forgotten${placed.length === 0 ? "" : `, with ${placed.length === 1 ? "a Workspace" : `${placed.length} Workspaces`}`}`);
+  session.print(`node.vendetta.dev "${name}" forgotten${lost.length === 0 ? "" : `, with ${lost.length === 1 ? "a Workspace" : `${lost.length} Workspaces`}`}`);
 }
 
-/** By name and engine, as whoever gets to the machine would look for them: no name is cut, however narrow the terminal. */
-function leftBehind({ errStyle: style }: Session, node: Node, placed: readonly Workspace[]): readonly string[] {
-  const rows = placed.map((each) => [each.status?.instanceId ?? "<not known to be made>", each.spec.provider, shortName(each), each.spec.mounts.flatMap(({ volume }) => volume ?? []).join(",") || "<none>"]);
+/** It outlives its Node: its loop finds it another one. */
+const isMadeAnew = ({ metadata, spec }: Workspace) => spec.failover !== undefined && metadata.deletionTimestamp === undefined;
+
+/** Of those that are placed there, and of those that are elsewhere now: by name and engine, as whoever gets to the machine would look for them: no name is cut, however narrow the terminal. */
+function leftBehind({ errStyle: style }: Session, node: Node, owners: readonly Workspace[]): readonly string[] {
+  const rows = owners.map((each) => [each.status?.instanceId ?? "<not known to be made>", each.spec.provider, shortName(each), each.spec.mounts.flatMap(({ volume }) => volume ?? []).join(",") || "<none>"]);
   return [
     ...(rows.length === 0 ? [] : tableLines({ header: ["INSTANCE", "ENGINE", "WORKSPACE", "VOLUMES"], rows }, { style, header: true })),
     ...(node.spec.ssh === undefined ? [] : [`the cluster's key in ~/.ssh/authorized_keys of ${machineName(node.spec.ssh)}`]),

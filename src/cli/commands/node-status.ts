@@ -32,15 +32,20 @@ export async function nodeStatus(session: Session, name: string): Promise<void> 
   const hint = nodeHint(node);
   if (hint !== undefined) line("Next step", hint);
   for (const [label, text] of connectionLines(node, since)) line(label, text);
-  line("Scheduling", `${node.spec.unschedulable ? "cordoned: no new Workspace comes here" : "new Workspaces may come here"}${node.spec.taints.length === 0 ? "" : `; taints ${node.spec.taints.map((each) => `${each.key}${each.value === "" ? "" : `=${each.value}`}:${each.effect}`).join(", ")}`}`);
+  line("Scheduling", `${scheduling(node)}${node.spec.taints.length === 0 ? "" : `; taints ${node.spec.taints.map((each) => `${each.key}${each.value === "" ? "" : `=${each.value}`}:${each.effect}`).join(", ")}`}`);
   const info = status?.nodeInfo;
   if (info !== undefined) line("System", printable([info.operatingSystem, info.kernelVersion, info.architecture, info.hostname].filter((each) => each !== undefined && each !== "").join(", ")));
 
-  const { cpu, memory, diskFree } = nodeLine(node, placed);
-  table("Capacity", ["RESOURCE", "CAPACITY", "REQUESTED"], [["cpu", cpu.capacity ?? "", cpu.requested], ["memory", memory.capacity ?? "", memory.requested], ["disk", diskFree === null ? "" : `${diskFree} free`, "-"]]);
+  const { cpu, memory, disk, diskFree } = nodeLine(node, placed);
+  table("Capacity", ["RESOURCE", "CAPACITY", "REQUESTED"], [["cpu", cpu.capacity ?? "", cpu.requested], ["memory", memory.capacity ?? "", memory.requested], ["disk", `${disk.capacity ?? ""}${diskFree === null ? "" : ` (${diskFree} free)`}`, disk.requested]]);
   table("Providers", ["NAME", "USABLE", "VERSION", "MESSAGE"], (status?.providers ?? []).map((each) => [each.name, each.usable ? "yes" : "no", each.version ?? "", each.message ?? ""]));
   table("Workspaces", ["NAME", "STATUS", "PROVIDER", "INSTANCE"], placed.map((each) => [shortName(each), each.status?.phase ?? "Pending", each.spec.provider, each.status?.instanceId ?? ""]));
   table("Orphans", ["INSTANCE", "PROVIDER", "WORKSPACE", "SEEN FOR"], (status?.orphans ?? []).map((each) => [each.instanceId, each.provider, each.workspace, since(each.firstSeenTime)]));
+}
+
+function scheduling({ metadata, spec }: Node): string {
+  if (spec.drain !== undefined) return `drained: nothing runs here, until 'vendetta node uncordon ${metadata.name}'`;
+  return spec.unschedulable ? "cordoned: no new Workspace comes here" : "new Workspaces may come here";
 }
 
 function connectionLines({ spec, status }: Node, since: (time: string) => string): readonly (readonly [label: string, text: string])[] {

@@ -63,6 +63,7 @@ export function containerConfig(spec: InstanceSpec): Docker.ContainerCreateOptio
       }),
       ...(spec.resources.cpus === undefined ? {} : { NanoCpus: Math.round(spec.resources.cpus * 1e9) }),
       ...(spec.resources.memoryBytes === undefined ? {} : { Memory: spec.resources.memoryBytes }),
+      ...(spec.resources.diskBytes === undefined ? {} : { StorageOpt: { size: String(spec.resources.diskBytes) } }),
       ...(spec.resources.pidsMax === undefined ? {} : { PidsLimit: spec.resources.pidsMax }),
       ...(block.network === undefined ? {} : { NetworkMode: block.network }),
       ...(block.privileged === undefined ? {} : { Privileged: block.privileged }),

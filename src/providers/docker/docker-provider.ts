@@ -17,13 +17,15 @@ export interface DockerProviderParts {
   readonly clock: Clock;
   /** The engine's unix socket on the transport's machine. */
   readonly socketPath: string;
+  /** Aborts when the machine is let go of: nothing is tried there any more. */
+  readonly closing?: AbortSignal | undefined;
 }
 
 const removingLooksMax = 40;
 const removingLookMs = 50;
 
 /** Containers of one Docker engine. */
-export function createDockerProvider({ transport, clock, socketPath }: DockerProviderParts): Provider {
+export function createDockerProvider({ transport, clock, socketPath, closing }: DockerProviderParts): Provider {
   const docker = createDockerClient({ transport, clock, socketPath });
   const call = <T>(signal: AbortSignal | undefined, ask: () => Promise<T>) => callEngine(socketPath, signal, ask);
 
@@ -61,7 +63,7 @@ export function createDockerProvider({ transport, clock, socketPath }: DockerPro
       await call(signal, () => tolerate([304, 404], () => docker.getContainer(id).stop({ t: graceSeconds, abortSignal: signal })));
     },
     destroy: (id, what, signal) => destroy(docker, socketPath, id, what, signal),
-    exec: (id, argv, options) => execInContainer({ docker, transport, clock, socketPath }, id, argv, options),
+    exec: (id, argv, options) => execInContainer({ docker, transport, clock, socketPath, closing }, id, argv, options),
     async dial(id, port, signal): Promise<Duplex> {
       const instance = await inspect(id, signal);
       if (instance?.address === undefined) throw new ProviderError("NotRunning", `container ${id} does not run, or has no address`, true);
@@ -105,7 +107,7 @@ async function create({ docker, socketPath, clock }: PullParts, spec: InstanceSp
   const pull = () => pullImage({ docker, socketPath, clock }, spec.image, progress, signal);
   if (spec.imagePullPolicy === "Always") await pull();
   // Asking for the container first saves a look at the image each time it is there.
-  const make = () => call(() => docker.createContainer({ ...containerConfig(spec), abortSignal: signal }));
+  const make = () => makeContainer(docker, socketPath, containerConfig(spec), signal);
   try {
     await make();
   } catch (error) {
@@ -115,6 +117,19 @@ async function create({ docker, socketPath, clock }: PullParts, spec: InstanceSp
     if (spec.imagePullPolicy === "Never") throw new ProviderError("ImageNotFound", `image ${spec.image} is not on the node, and imagePullPolicy Never forbids fetching it; build or load it there`, true, { cause: error });
     await pull();
     await make();
+  }
+}
+
+/** Few engines can bound what a container writes; where this one cannot, the size is a request that only scheduling counts. */
+async function makeContainer(docker: Docker, socketPath: string, config: Docker.ContainerCreateOptions, signal: AbortSignal): Promise<void> {
+  const ask = (asked: Docker.ContainerCreateOptions) => callEngine(socketPath, signal, () => docker.createContainer({ ...asked, abortSignal: signal }));
+  try {
+    await ask(config);
+  } catch (error) {
+    // "--storage-opt is supported only for overlay over xfs with 'pquota' mount option", and other words of other drivers.
+    if (config.HostConfig?.StorageOpt === undefined || !/storage[- ]opt/i.test(messageOf(error))) throw error;
+    const { StorageOpt: _, ...rest } = config.HostConfig;
+    await ask({ ...config, HostConfig: rest });
   }
 }
 

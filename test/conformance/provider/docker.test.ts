@@ -60,6 +60,17 @@ else {
         await provider.destroy("elsewhere", { volumes: false, owner }, signal);
         assert.deepEqual(await provider.list("c", signal), []);
       }));
+    it("holds a container to its disk where the engine can, and makes it without where it cannot", () =>
+      withDocker(async ({ provider, docker, signal }) => {
+        await provider.create({ ...small, owner, resources: { ...small.resources, diskBytes: 2 ** 30 } }, () => {}, signal);
+        const { HostConfig } = await docker.getContainer("vendetta-c-u").inspect();
+        const { Driver, DriverStatus } = (await docker.info()) as { Driver: string; DriverStatus: readonly (readonly [string, string])[] };
+        const canBound = ["btrfs", "zfs", "devicemapper"].includes(Driver) || DriverStatus.some(([, value]) => value === "xfs");
+        // On xfs it depends on how the file system is mounted.
+        if (!canBound) assert.equal(HostConfig.StorageOpt ?? undefined, undefined);
+        assert.equal((await provider.inspect("vendetta-c-u", signal))?.state, "created");
+        await provider.destroy("vendetta-c-u", { volumes: true }, signal);
+      }));
     it("leaves a stranger's container of our name alone (INV-4)", () =>
       withDocker(async ({ provider, docker, signal }) => {
         const stranger = await docker.createContainer({ name: "vendetta-c-u", Image: "busybox:test", Cmd: ["sleep", "1000"] });

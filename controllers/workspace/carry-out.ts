@@ -1,0 +1,105 @@
+import { unreachable } from "../../src/base/assert.ts";
+import { instanceId, type Progress, type Provider } from "../../src/providers/provider.ts";
+import type { WorkspaceDraft } from "./draft.ts";
+import { instanceSpec } from "./instance-spec.ts";
+import type { WorkspaceControllerParts } from "./parts.ts";
+import type { Placer } from "./place.ts";
+import type { WorkspaceStep } from "./plan.ts";
+
+/** How often a long creation looks whether it is still wanted. */
+const interruptCheckMs = 250;
+/** How often creation's progress may become a status write. */
+const progressIntervalMs = 1000;
+
+/** The reason of an abort that means: the Workspace changed under a long step; look again. */
+export const interrupted = new Error("the Workspace changed meanwhile");
+
+/** True: this pass is over, as the Workspace is gone or on another Node. */
+export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, draft: WorkspaceDraft, step: WorkspaceStep, provider: Provider, signal: AbortSignal): Promise<boolean> {
+  const { recorder, supervisors, instances } = parts;
+  const id = draft.instanceId;
+  switch (step.do) {
+    case "announce":
+      recorder.event(draft.stored, step.type, step.reason, step.message);
+      return false;
+    case "create":
+      await create(parts, draft, provider, signal);
+      recorder.event(draft.stored, "Normal", "Created", `made ${id}${draft.stored.spec.image === undefined ? "" : ` from ${draft.stored.spec.image}`}`);
+      return false;
+    case "start":
+      await provider.start(id, signal);
+      recorder.event(draft.stored, "Normal", "Started", `started ${id}`);
+      return false;
+    case "stop":
+      supervisors.release(id);
+      await provider.stop(id, draft.stored.spec.terminationGracePeriodSeconds, signal);
+      recorder.event(draft.stored, "Normal", "Stopped", `stopped ${id}`);
+      return false;
+    case "destroy":
+      supervisors.release(id);
+      await provider.destroy(id, { volumes: step.volumes }, signal);
+      instances.forget(id);
+      recorder.event(draft.stored, "Normal", "Removed", `removed ${id}${step.volumes ? " and its volumes" : ""}`);
+      return false;
+    case "move":
+      // Nothing fits any more: the next look finds that out, too.
+      if (await placer.move(draft, step.why)) leave(parts, draft);
+      return true;
+    case "finish":
+      await finish(parts, draft);
+      return true;
+    default:
+      return unreachable(step);
+  }
+}
+
+/** Creation may take minutes (an image): it is given up at once when the Workspace is changed or deleted meanwhile. */
+async function create(parts: WorkspaceControllerParts, draft: WorkspaceDraft, provider: Provider, signal: AbortSignal): Promise<void> {
+  const { clock, cluster, workspaces, recorder } = parts;
+  const started = draft.stored;
+  const interrupt = new AbortController();
+  let check: Disposable;
+  const arm = () => {
+    check = clock.after(interruptCheckMs, () => {
+      const now = workspaces.get(started.metadata);
+      if (now === undefined || now.metadata.generation > started.metadata.generation) interrupt.abort(interrupted);
+      else arm();
+    });
+  };
+  arm();
+  let toldAt = clock.monotonic();
+  let telling: Promise<void> = Promise.resolve();
+  const progress: Progress = (message, milestone) => {
+    if (milestone !== undefined) recorder.event(started, "Normal", milestone, message);
+    if (milestone === undefined && clock.monotonic() - toldAt < progressIntervalMs) return;
+    toldAt = clock.monotonic();
+    // Progress is only told. A write that fails here means that the Workspace changed, which the interrupt sees as well.
+    telling = telling.then(() => draft.write({}, { type: "Ready", status: "False", reason: "Creating", message })).catch(() => {});
+  };
+  try {
+    await provider.create(instanceSpec(started, cluster, started.status?.ports ?? []), progress, AbortSignal.any([signal, interrupt.signal]));
+  } finally {
+    check![Symbol.dispose]();
+    await telling;
+  }
+}
+
+/** The Workspace is gone from everywhere: lets it go. */
+export async function finish(parts: WorkspaceControllerParts, draft: WorkspaceDraft): Promise<void> {
+  await release(parts, draft.stored.metadata.uid);
+  await draft.letGo();
+}
+
+/** The Workspace is on another Node from now on: nothing that is held or remembered of its instance is true there. Its forwards lead to wherever it is. */
+export function leave({ supervisors, instances }: WorkspaceControllerParts, draft: WorkspaceDraft): void {
+  supervisors.release(draft.instanceId);
+  instances.forget(draft.instanceId);
+}
+
+/** Gives up what the server itself holds for a Workspace. */
+export async function release(parts: WorkspaceControllerParts, uid: string): Promise<void> {
+  const id = instanceId({ cluster: parts.cluster, uid });
+  await parts.forwards.sync(uid, []);
+  parts.supervisors.release(id);
+  parts.instances.forget(id);
+}

@@ -1,0 +1,42 @@
+import { timeoutSignal } from "../../src/base/clock.ts";
+import { keyOf } from "../../src/base/keys.ts";
+import { isDeleting } from "../../src/api/meta.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
+import { ProviderError, type Instance, type Provider } from "../../src/providers/provider.ts";
+import type { Machine } from "../machines.ts";
+import { describeFailure, isSilence } from "../node/why-unknown.ts";
+import type { WorkspaceDraft } from "./draft.ts";
+import type { Eviction } from "./eviction.ts";
+import { specHashOf } from "./instance-spec.ts";
+import type { WorkspaceControllerParts } from "./parts.ts";
+import type { WorkspaceObservation } from "./plan.ts";
+
+const inspectTimeoutMs = 15_000;
+
+/** "silent": the machine says nothing at the moment, which changes nothing. */
+export async function observeInstance(parts: WorkspaceControllerParts, draft: WorkspaceDraft, machine: Machine, provider: Provider, eviction: Eviction | undefined, signal: AbortSignal): Promise<WorkspaceObservation | "silent"> {
+  const { clock, instances } = parts;
+  const specHash = specHashOf(draft.stored);
+  let instance: Instance | undefined;
+  try {
+    using bound = timeoutSignal(clock, inspectTimeoutMs, "asking the engine", signal);
+    instance = await instances.inspect(provider, draft.instanceId, bound.signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    if (await isSilence(error, machine, signal)) return "silent";
+    const reason = error instanceof ProviderError ? error.reason : "EngineUnreachable";
+    return { instance: { kind: "unknown", reason, message: describeFailure(error, machine) }, specHash, difference: "", running: { names: [], graceSeconds: 0 }, now: clock.now() };
+  }
+  const down = isDeleting(draft.stored) || draft.stored.spec.state === "Stopped" || eviction !== undefined || (instance !== undefined && instance.specHash !== specHash);
+  const running = down && instance?.state === "running" ? await runningServices(parts, draft.stored, provider, instance, signal) : { names: [], graceSeconds: 0 };
+  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, now: clock.now() };
+}
+
+/** Services whose process lives, as the instance itself tells. */
+async function runningServices(parts: WorkspaceControllerParts, workspace: Workspace, provider: Provider, instance: Instance, signal: AbortSignal): Promise<WorkspaceObservation["running"]> {
+  const services = parts.services.byIndex("workspace", keyOf(workspace));
+  if (services.length === 0) return { names: [], graceSeconds: 0 };
+  const runs = await parts.supervisors.of(provider, instance).runs(signal);
+  const living = services.filter((service) => runs.some((run) => run.service === service.metadata.uid && run.state.kind === "running"));
+  return { names: living.map((each) => each.metadata.name), graceSeconds: living.reduce((sum, each) => sum + each.spec.terminationGracePeriodSeconds, 0) };
+}
