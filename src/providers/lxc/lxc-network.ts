@@ -19,12 +19,13 @@ export interface Address {
  */
 const joinScript = `
 lxc=$1 id=$2 bridge=$3 node=$4 subnet=$5 home=$1/$2
-mkdir -p -m 700 "$node"
+[ -d "$node" ] || mkdir -p -m 700 "$node"
 exec 8>>"$node/lock"
 flock -w 30 8 || no Busy "the network of $bridge is being changed by somebody for half a minute"
+[ -e "$home/instance.json" ] || no NotFound "there is no instance $id"
 recorded=
 { read -r recorded <"$node/subnet"; } 2>/dev/null
-if [ -n "$recorded" ] && [ -e "/sys/class/net/$bridge" ] || ip link show "$bridge" >/dev/null 2>&1 && [ -n "$recorded" ]; then
+if [ -n "$recorded" ] && ip link show "$bridge" >/dev/null 2>&1; then
   subnet=$recorded
 else
   if [ -z "$subnet" ]; then echo routes; ip -4 route show table all; ip -4 -o addr show; exit 0; fi
@@ -48,7 +49,10 @@ elif command -v nft >/dev/null 2>&1; then
 fi
 own=
 { read -r own _ <"$home/address"; } 2>/dev/null
-used=" $(cat "$lxc"/*/address 2>/dev/null | grep -vxF "$own $subnet.1" | cut -d' ' -f1 | tr '\\n' ' ')"
+used=" "
+for each in "$lxc"/*/address; do
+  [ "$each" != "$home/address" ] && { read -r ip _ <"$each"; } 2>/dev/null && used="$used$ip "
+done
 case $own in
   "$subnet".*) case $used in *" $own "*) own=;; esac;;
   *) own=;;

@@ -278,6 +278,24 @@ else
         assert.ok(existsSync(join(lxcPath, "somebodys")));
       }));
 
+    it("does each verb once, however many ask at the same moment", () =>
+      withWorld(async ({ provider, lxcPath, spec, sh, signal }) => {
+        const own = spec();
+        const id = instanceId(own.owner);
+        const thrice = (ask: () => Promise<void>) => Promise.all([ask(), ask(), ask()]);
+        await thrice(() => provider.create(own, () => {}, signal));
+        await thrice(() => provider.start(id, signal));
+        const { startId } = (await provider.inspect(id, signal))!;
+        await thrice(() => provider.start(id, signal));
+        assert.equal((await provider.inspect(id, signal))?.startId, startId);
+        assert.equal((await sh(id, "echo up")).stdout, "up\n");
+        await thrice(() => provider.stop(id, 0, signal));
+        assert.equal((await provider.inspect(id, signal))?.state, "stopped");
+        await provider.start(id, signal);
+        await thrice(() => provider.destroy(id, { volumes: true }, signal));
+        assert.ok(!existsSync(join(lxcPath, id)));
+      }));
+
     it("passes closed directories to its own without opening them", () =>
       withWorld(async ({ dir, running, sh }) => {
         const closed = join(dir, "closed");
