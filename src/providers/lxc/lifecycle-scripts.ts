@@ -141,6 +141,7 @@ for each in /sys/fs/cgroup/lxc.*."$id" /sys/fs/cgroup/*/lxc.*."$id"; do
 done
 [ ! -e "/sys/class/net/$veth" ] || ip link del "$veth" 2>/dev/null
 printf '127.0.0.1 localhost\\n::1 localhost\\n%s %s\\n' "\${ip:-127.0.1.1}" "$hostname" >"$home/hosts"
+echo "$hostname" >"$home/hostname"
 # A resolver that listens on the node's loopback is not reached from inside; systemd keeps those that it asks itself in a file of its own.
 : >"$home/resolv.conf"
 for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do

@@ -67,9 +67,12 @@ case $kind in
     found=
     for at in /usr/share/lxc/templates /usr/local/share/lxc/templates; do [ -x "$at/lxc-$source" ] && found=$at/lxc-$source; done
     [ -n "$found" ] || give_up ImageNotFound "the node has no template $source; install lxc-templates, or name a tarball"
+    for program in debootstrap rsync; do
+      if grep -qw "$program" "$found" && ! command -v "$program" >/dev/null 2>&1; then give_up ImagePullFailed "the template $source needs $program, which the node has not; install it"; fi
+    done
     : >"$new/config"
     lxc-create -P "$new" -n made -f "$new/config" -t "$source" -- "$@" >"$new/said" 2>&1 </dev/null ||
-      give_up ImagePullFailed "the template $source failed: $(tail -n 3 "$new/said")"
+      give_up ImagePullFailed "the template $source failed: $(grep -v '^lxc-create: ' "$new/said" | tail -n 4)"
     rm -rf "$new/plain" && mv "$new/made/rootfs" "$new/plain" && rm -rf "$new/made" "/run/lxc/lock/$new"
     if [ "$source" = busybox ] && ! chroot "$new/plain" /bin/busybox true 2>/dev/null; then give_up ImagePullFailed "the node's busybox needs libraries that the container will not have; install busybox-static"; fi
     # Its init would wait for ever for a lease, deaf to the wish to halt, where no DHCP server is.

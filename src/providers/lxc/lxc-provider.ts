@@ -12,6 +12,7 @@ import { containerHints } from "./lxc-events.ts";
 import { execInContainer } from "./lxc-exec.ts";
 import { createLxcSnapshots } from "./lxc-snapshots.ts";
 import { lxcPathsOf, vethOf, type LxcPaths } from "./lxc-paths.ts";
+import type { LxcRecord } from "./lxc-record.ts";
 import { probeNode } from "./lxc-probe.ts";
 import { usageFromCgroup } from "./lxc-usage.ts";
 import { runScript, type NodeShell } from "./node-shell.ts";
@@ -43,6 +44,12 @@ export function createLxcProvider(parts: LxcProviderParts): Provider {
   const shell: NodeShell = { transport };
   /** What was seen running a moment ago: a health check every few seconds need not look at it each time. */
   const seen = new Map<string, { readonly told: Told; readonly untilMs: number }>();
+  /** What was started a moment ago: its first commands need not look what it was made from. Whether it runs, each command sees itself. */
+  const started = new Map<string, { readonly record: LxcRecord; readonly untilMs: number }>();
+  const forget = (id: string) => {
+    seen.delete(id);
+    started.delete(id);
+  };
   let usable: { readonly probe: Awaited<ReturnType<typeof probeNode>>; readonly untilMs: number } | undefined;
 
   const paths = async (signal: AbortSignal | undefined): Promise<LxcPaths> => {
@@ -94,27 +101,29 @@ export function createLxcProvider(parts: LxcProviderParts): Provider {
       if (told === undefined) throw new ProviderError("NotFound", `there is no instance ${id}`, true);
       if (told.record === undefined) throw new ProviderError("StartFailed", `${id} cannot be started: ${told.instance.problems.join("; ")}`, true);
       if (told.instance.state === "running") return;
-      seen.delete(id);
+      forget(id);
       await startInstance({ shell, paths: await paths(signal), node: () => probeNode(shell, signal) }, id, told.record, signal);
+      started.set(id, { record: told.record, untilMs: clock.monotonic() + seenMsMax });
     },
     async stop(id, graceSeconds, signal) {
       assertId(id);
-      seen.delete(id);
+      forget(id);
       const { lxcPath } = await paths(signal);
       await runScript(shell, stopScript, [lxcPath, id, String(Math.ceil(graceSeconds))], { signal, timeoutMs: graceSeconds * 1000 + endTimeoutMs });
-      seen.delete(id);
+      forget(id);
     },
     async destroy(id, { volumes }, signal) {
       assertId(id);
-      seen.delete(id);
+      forget(id);
       const { lxcPath, bridge, node, work } = await paths(signal);
       await runScript(shell, destroyScript, [lxcPath, id, vethOf(lxcPath, id), bridge, node, volumes ? `${work}/${id}` : ""], { signal, timeoutMs: endTimeoutMs * 2 });
-      seen.delete(id);
+      forget(id);
     },
     async exec(id, argv, options) {
-      const { record } = await findRunning(id, options.signal);
+      const begun = started.get(id);
+      const record = begun !== undefined && clock.monotonic() < begun.untilMs ? begun.record : (await findRunning(id, options.signal)).record!;
       const { lxcPath } = await paths(options.signal);
-      return execInContainer({ transport, lxcPath, mark: random.uuid() }, id, record!, argv, options);
+      return execInContainer({ transport, lxcPath, mark: random.uuid() }, id, record, argv, options);
     },
     async dial(id, port, signal) {
       const { instance } = await findRunning(id, signal);

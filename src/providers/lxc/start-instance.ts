@@ -33,6 +33,8 @@ export async function startInstance({ shell, paths, node }: StartParts, id: stri
   const ip = network.kind === "veth" ? network.address?.ip ?? "" : "";
   const staged: StagedMount[] = [
     { kind: "file", source: "hosts", target: "/etc/hosts", readOnly: false },
+    // An init may call itself what its image's file says.
+    { kind: "file", source: "hostname", target: "/etc/hostname", readOnly: false },
     // Who gets an address by DHCP gets its resolvers so, too.
     ...(ip === "" ? [] : [{ kind: "file", source: "resolv.conf", target: "/etc/resolv.conf", readOnly: false } as const]),
     ...(record.init.waits ? [{ kind: "file", source: "waiting-init", target: waitingInitPath, readOnly: true } as const] : []),

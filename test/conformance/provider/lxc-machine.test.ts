@@ -198,7 +198,7 @@ else
         const address = async (id: string) => (await provider.inspect(id, signal))!.address!;
         assert.notEqual(await address(one), await address(two));
         assert.equal((await sh(two, `ping -c 1 -W 5 ${await address(one)} >/dev/null; echo $?`)).stdout, "0\n");
-        assert.match((await sh(one, "ip route; cat /etc/hosts")).stdout, /default via [\s\S]*dev/);
+        assert.match((await sh(one, "ip route; cat /etc/hosts /etc/hostname; hostname")).stdout, /default via [\s\S]*dev\ndev\ndev\n$/);
         const bridges = () => execFileSync("sh", ["-c", "ip -o link show type bridge | grep -c ' vl[0-9a-f]*:' || true"], { encoding: "utf8" }).trim();
         const rules = () => execFileSync("sh", ["-c", "{ iptables -t nat -S; iptables -S; } | grep -c 'MASQUERADE\\| vl' || true"], { encoding: "utf8" }).trim();
         assert.deepEqual([bridges(), rules()], ["1", "3"]);
