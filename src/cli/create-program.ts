@@ -35,7 +35,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
   const groups: readonly (readonly [words: readonly string[], add: () => void])[] = [
     [["get"], () => addGet(program, run, selectors)],
     [["server", "version", "kubeconfig"], () => addServerCommands(program, run)],
-    [["apply", "diff", "validate", "patch", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
+    [["apply", "diff", "validate", "patch", "label", "annotate", "delete", "wait"], () => addObjectCommands(program, run, { fileOptions, selectors })],
     [["describe", "events", "logs", "exec", "shell", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
     [["workspace", "ws", "quickstart", "restart"], () => addSugar(program, run)],
     [["node", "cluster"], () => addNodeCommands(program, run)],
@@ -188,6 +188,13 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
     .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
     .option("--show-managed-fields", showManagedFields)
     .action((kind: string, names: string[], options) => run(async (session) => (await import("./commands/patch.ts")).patch(session, [kind, ...names], options)));
+  for (const [verb, what] of [["label", "labels"], ["annotate", "annotations"]] as const) {
+    program.command(`${verb} <kind> [name...]`).description(`set ${what} of objects: NAME... KEY=VALUE..., and KEY- takes one away`)
+      .option("--overwrite", "also change what has another value")
+      .addOption(new Option("--dry-run [how]", "change nothing: ask the server what would come out").choices(["none", "server"]).preset("server"))
+      .option("-o, --output <format>", "json, yaml, name or jsonpath=TEMPLATE")
+      .action((kind: string, words: string[], options) => run(async (session) => (await import("./commands/label.ts"))[verb](session, [kind, ...words], options)));
+  }
   selectors(fileOptions(program.command("delete [kind] [name...]").description("delete objects, and wait until they are gone")))
     .option("--all", "all objects of the kind in the namespace")
     .option("--ignore-not-found", "a missing object is no error")

@@ -258,6 +258,41 @@ describe("patch", () => {
   });
 });
 
+describe("label and annotate", () => {
+  const labels = async () => (await cli.store.get("Service", { namespace: "default", name: "a" })).metadata.labels;
+  const said = async (words: string) => (await cli.run(words)).stdout;
+  beforeEach(async () => {
+    await cli.run("apply -f -", { stdin: yaml(a) });
+  });
+  it("set, change and take away, and say when nothing changed", async () => {
+    const before = await labels();
+    assert.equal(await said("label svc a tier=front team=shop"), "service.vendetta.dev/a labeled\n");
+    assert.deepEqual(await labels(), { ...before, tier: "front", team: "shop" });
+    assert.equal(await said("label svc/a tier=front"), "service.vendetta.dev/a not labeled\n");
+    assert.equal(await said("label svc a tier=back --overwrite --dry-run"), "service.vendetta.dev/a labeled (server dry run)\n");
+    assert.equal(await said("label svc a tier- team-"), "service.vendetta.dev/a unlabeled\n");
+    assert.deepEqual((await labels()) ?? {}, before ?? {});
+    assert.equal(await said("annotate svc a note=a=b"), "service.vendetta.dev/a annotated\n");
+    assert.equal((await cli.store.get("Service", { namespace: "default", name: "a" })).metadata.annotations?.["note"], "a=b");
+  });
+  it("say what is wrong", async () => {
+    await cli.run("label svc a tier=front");
+    for (const [words, says] of [
+      ["label svc a", /KEY=VALUE sets the label/],
+      ["label svc x=y", /say which object/],
+      ["label svc a tier=back", /has the label tier already \(front\); to change it, add --overwrite/],
+      ["label svc a x=1 x-", /the label x is given twice/],
+      ["label svc a =1", /names no label/],
+      ["label svc nope x=1", /"nope" not found/],
+      ["label svc a x=not!good", /Error from server \(Invalid\): .*metadata\.labels/],
+    ] as const) {
+      const { code, stderr } = await cli.run(words);
+      assert.equal(code, 1, words);
+      assert.match(stderr, says);
+    }
+  });
+});
+
 describe("get, arranged", () => {
   beforeEach(async () => {
     await cli.run("apply -f -", { stdin: yaml(service("a", { port: 90 }, { labels: { tier: "x", app: "y" } }), service("b"), service("c", { port: 800 })) });

@@ -94,7 +94,7 @@ describe("node add", () => {
     const made = await cli.store.get("Node", { name: "box" });
     assert.deepEqual([made.metadata.labels, made.spec.providers.docker?.socketPath], [{ place: "far", a: "" }, "/srv/docker.sock"]);
     assert.deepEqual(await cli.run("node add box --label place=far --docker-socket /srv/docker.sock", { access }).then(({ code, stdout }) => ({ code, stdout })), { code: 0, stdout: "node.vendetta.dev/box unchanged\n" });
-    for (const [args, says] of [["--label place=near", /its label place is far; to change that, run 'vendetta patch node box -p \{"metadata":\{"labels":\{"place":"near"\}\}\}'/], ["--docker-socket /other", /asked at \/srv\/docker\.sock; to change that/], ["--label place", /"place" is not KEY=VALUE/]] as const) {
+    for (const [args, says] of [["--label place=near", /its label place is far; to change that: vendetta label node box 'place=near' --overwrite$/m], ["--docker-socket /other", /asked at \/srv\/docker\.sock; to change that/], ["--label place", /"place" is not KEY=VALUE/]] as const) {
       const { code, stderr } = await cli.run(`node add box ${args}`, { access });
       assert.equal(code, 1);
       assert.match(stderr, says);

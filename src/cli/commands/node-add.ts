@@ -1,3 +1,4 @@
+import { shQuote } from "../../base/sh-quote.ts";
 import { AccessError, type Enrolment, type MachineAccess, type SshMachine } from "../../access/access.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { ObjectInput } from "../../api/meta.ts";
@@ -110,11 +111,11 @@ async function addAgain(session: Session, access: MachineAccess, node: Node, mac
 
 /** `node add` makes Nodes and changes none. @throws CliError */
 function refuseChanges({ metadata: { name, labels: found = {} }, spec }: Node, labels: Readonly<Record<string, string>>, dockerSocket: string | undefined): void {
-  const next = (patch: object) => `to change that, run 'vendetta patch node ${name} -p ${JSON.stringify(patch)}'`;
+  const next = (command: string) => `to change that: vendetta ${command}`;
   const socketPath = spec.providers.docker?.socketPath;
-  if (dockerSocket !== undefined && dockerSocket !== socketPath) throw new CliError(`Node "${name}" is there, and its Docker engine is asked at ${socketPath ?? "the usual place"}; ${next({ spec: { providers: { docker: { socketPath: dockerSocket } } } })}`);
+  if (dockerSocket !== undefined && dockerSocket !== socketPath) throw new CliError(`Node "${name}" is there, and its Docker engine is asked at ${socketPath ?? "the usual place"}; ${next(`patch node ${name} -p ${shQuote(JSON.stringify({ spec: { providers: { docker: { socketPath: dockerSocket } } } }))}`)}`);
   const other = Object.entries(labels).find(([key, value]) => found[key] !== value);
-  if (other !== undefined) throw new CliError(`Node "${name}" is there, and its label ${other[0]} is ${found[other[0]] ?? "not set"}; ${next({ metadata: { labels } })}`);
+  if (other !== undefined) throw new CliError(`Node "${name}" is there, and its label ${other[0]} is ${found[other[0]] ?? "not set"}; ${next(`label node ${name} ${Object.entries(labels).map(([key, value]) => shQuote(`${key}=${value}`)).join(" ")} --overwrite`)}`);
 }
 
 function labelsOf(words: readonly string[]): Readonly<Record<string, string>> {
