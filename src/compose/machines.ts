@@ -5,10 +5,12 @@ import type { Random } from "../base/random.ts";
 import type { Node } from "../api/node.ts";
 import { createDockerProvider } from "../providers/docker/docker-provider.ts";
 import { createHostProvider } from "../providers/host/host-provider.ts";
+import { createLxcProvider } from "../providers/lxc/lxc-provider.ts";
 import type { GuestWay } from "../providers/qemu/guest-way.ts";
 import { createQemuProvider } from "../providers/qemu/qemu-provider.ts";
 import type { Transport } from "../transports/transport.ts";
 import { createLocalTransport } from "../transports/local.ts";
+import { relay } from "../transports/ssh/relay.ts";
 import { createGuestWay } from "./guest-way.ts";
 import { openSshWay } from "./ssh-way.ts";
 
@@ -59,12 +61,12 @@ export function createMachines(parts: MachinesParts): Machines & { close(): Prom
 }
 
 function openLocal(parts: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
-  const { paths, clock } = parts;
+  const { paths, clock, random } = parts;
   const transport = createLocalTransport({ clock });
   const closing = new AbortController();
   const guests = createGuestWay({ ...parts, sshDir: paths.sshDir });
   return {
-    machine: machineOf({ node, transport, dir: () => Promise.resolve(paths.instancesDir), guests, clock, closing: closing.signal }),
+    machine: machineOf({ node, transport, dir: () => Promise.resolve(paths.instancesDir), guests, clock, random, closing: closing.signal }),
     async close() {
       closing.abort();
       await guests.close();
@@ -81,7 +83,7 @@ function openRemote(parts: MachinesParts, node: Node, ssh: NonNullable<Node["spe
   const closing = new AbortController();
   const guests = createGuestWay({ ...parts, sshDir: paths.sshDir });
   return {
-    machine: { ...machineOf({ node, transport: way.transport, dir, guests, clock, closing: closing.signal }), remote: way.remote },
+    machine: { ...machineOf({ node, transport: way.transport, dir, guests, clock, random, closing: closing.signal }), remote: way.remote },
     async close() {
       closing.abort();
       await guests.close();
@@ -96,12 +98,16 @@ interface MachineParts {
   readonly dir: () => Promise<string>;
   readonly guests: GuestWay;
   readonly clock: Clock;
+  readonly random: Random;
   readonly closing: AbortSignal;
 }
 
-function machineOf({ node, transport, dir, guests, clock, closing }: MachineParts): Machine {
+function machineOf({ node, transport, dir, guests, clock, random, closing }: MachineParts): Machine {
   const socketPath = node.spec.providers.docker?.socketPath ?? "/var/run/docker.sock";
-  const providers = [createDockerProvider({ transport, clock, socketPath, closing }), createHostProvider({ transport, clock, dir }), createQemuProvider({ transport, clock, dir, guests })];
+  const providers = [
+    createDockerProvider({ transport, clock, socketPath, closing }), createLxcProvider({ transport, clock, random, dir, relay }),
+    createQemuProvider({ transport, clock, dir, guests }), createHostProvider({ transport, clock, dir }),
+  ];
   return { transport, providers, provider: (name) => providers.find((each) => each.name === name) };
 }
 
