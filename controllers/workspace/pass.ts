@@ -139,7 +139,7 @@ export class WorkspacePass {
       }
       plan = planWorkspace(this.#draft.stored, observation);
       // On record before anything is done: a crash from here on finds the world no stranger than the status says.
-      await this.#draft.write(plan.status, plan.status.phase === "Unknown" ? { ...plan.condition, message: `${plan.condition.message}${note}` } : plan.condition);
+      await this.#draft.write(plan.status, plan.status.phase === "Unknown" ? { ...plan.condition, message: `${plan.condition.message}${note}` } : plan.condition, ...plan.moreConditions);
       try {
         for (const step of plan.steps) {
           if (await carryOut(this.#parts, this.#shared.placer, this.#draft, step, provider, signal)) return step.do === "move" ? requeue(0) : settled;

@@ -81,6 +81,8 @@ export interface Instance {
   /** Directory inside the instance for the supervisor's files: writable by its user, emptied or stale after a restart. */
   readonly runDir: string;
   readonly problems: readonly string[];
+  /** What is worth knowing of it and no trouble, for people: how well it is kept apart from its node, for one. */
+  readonly remarks?: readonly string[];
 }
 
 export interface ProviderFeatures {
@@ -151,7 +153,7 @@ export interface Snapshots {
   list(id: string, signal: AbortSignal): Promise<readonly Snapshot[]>;
   /** As the disk is now, running or not. No-op when there is one of that name. @throws NotFound, SnapshotFailed */
   take(id: string, name: string, signal: AbortSignal): Promise<void>;
-  /** Puts the disk back. The instance must not run. @throws NotFound, StillRunning, SnapshotNotFound */
+  /** Puts the disk back; all else of the instance, its ports too, is as before. It must not run. @throws NotFound, StillRunning, SnapshotNotFound */
   restore(id: string, name: string, signal: AbortSignal): Promise<void>;
   /** No-op when absent. */
   remove(id: string, name: string, signal: AbortSignal): Promise<void>;

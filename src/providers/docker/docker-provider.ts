@@ -9,6 +9,7 @@ import { instanceFromInspect, instanceFromList, ownerOf } from "./container-inst
 import { callEngine, createDockerClient, statusOf } from "./docker-client.ts";
 import { containerEvents } from "./docker-events.ts";
 import { execInContainer } from "./docker-exec.ts";
+import { createDockerSnapshots, removeSnapshotImages } from "./docker-snapshots.ts";
 import { pullImage, type PullParts } from "./docker-pull.ts";
 import { usageFromStats } from "./docker-usage.ts";
 
@@ -39,7 +40,7 @@ export function createDockerProvider({ transport, clock, socketPath }: DockerPro
 
   return {
     name: "docker",
-    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: true, snapshots: false, isolation: "container" },
+    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: true, snapshots: true, isolation: "container" },
     probe: (signal) => probe(docker, socketPath, signal),
     inspect,
     async list(cluster, signal) {
@@ -73,6 +74,7 @@ export function createDockerProvider({ transport, clock, socketPath }: DockerPro
         throw new ProviderError(refused ? "ConnectionRefused" : "Unreachable", refused ? `nothing listens on port ${port} (or only on 127.0.0.1 inside)` : messageOf(error), true, { cause: error });
       }
     },
+    snapshots: createDockerSnapshots(docker, socketPath),
     async usage(id, signal) {
       // Otherwise the engine takes a second to count twice.
       const options = { stream: false as const, "one-shot": true, abortSignal: signal };
@@ -147,6 +149,7 @@ async function destroy(docker: Docker, socketPath: string, id: string, { volumes
     // 409: somebody is removing it this moment, which is what was asked for.
     await call(() => tolerate([404, 409], () => docker.getContainer(found.Id).remove({ force: true, v: true, abortSignal: signal })));
   }
+  await removeSnapshotImages(docker, socketPath, id, volumes ? "all" : "unnamed", signal);
   if (!volumes) return;
   const [, cluster, uid] = /^vendetta-([^-]+)-(.+)$/.exec(id) ?? [];
   if (cluster === undefined || uid === undefined) return;
