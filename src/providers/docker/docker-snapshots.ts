@@ -63,20 +63,29 @@ export function createDockerSnapshots(docker: Docker, socketPath: string): Snaps
 export async function removeSnapshotImages(docker: Docker, socketPath: string, id: string, which: "all" | "unnamed", signal: AbortSignal): Promise<void> {
   const found = await callEngine(socketPath, signal, () => imagesOf(docker, id, signal));
   const isNamed = ({ RepoTags }: SnapshotImage) => RepoTags?.some((tag) => tag.startsWith(`${repositoryOf(id)}:`)) === true;
-  // The newest first: an older one may be what it is made of.
-  for (const image of found.filter((each) => which === "all" || !isNamed(each)).sort((a, b) => b.Created - a.Created)) await callEngine(socketPath, signal, () => removeImage(docker, image.Id, signal));
+  let left = found.filter((each) => which === "all" || !isNamed(each));
+  // One may be what another is made of, and goes after it.
+  for (let before = Infinity; left.length > 0 && left.length < before; ) {
+    before = left.length;
+    const stay: SnapshotImage[] = [];
+    for (const image of left) if (!(await callEngine(socketPath, signal, () => removeImage(docker, image.Id, signal)))) stay.push(image);
+    left = stay;
+  }
 }
 
 async function imagesOf(docker: Docker, id: string, signal: AbortSignal): Promise<readonly SnapshotImage[]> {
   return (await docker.listImages({ filters: { label: [`${ofLabel}=${id}`] }, abortSignal: signal })) as readonly SnapshotImage[];
 }
 
-async function removeImage(docker: Docker, name: string, signal: AbortSignal): Promise<void> {
+/** False: something is made of it that is still there. */
+async function removeImage(docker: Docker, name: string, signal: AbortSignal): Promise<boolean> {
   try {
     await docker.getImage(name).remove({ force: true, abortSignal: signal });
+    return true;
   } catch (error) {
-    // 404: it went with another. 409: another one is made of it, and takes it along when it goes.
-    if (![404, 409].includes(statusOf(error) ?? 0)) throw error;
+    const status = statusOf(error);
+    if (status !== 404 && status !== 409) throw error;
+    return status === 404;
   }
 }
 
