@@ -18,7 +18,7 @@ interface EventData {
 }
 
 /** A reporter of node's own runner: a line of JSON (`CaseResult`) for each case that stands in no more than one suite. */
-export default async function* reportCases(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+async function* reportCases(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   let suite = "";
   for await (const { type, data } of source as AsyncIterable<{ readonly type: string; readonly data: EventData }>) {
     if (type === "test:start" && data.nesting === 0) suite = data.name;
@@ -28,3 +28,6 @@ export default async function* reportCases(source: AsyncIterable<TestEvent>): As
     yield `${JSON.stringify(result)}\n`;
   }
 }
+
+// Node looks for a reporter under this name and no other.
+export { reportCases as default };
