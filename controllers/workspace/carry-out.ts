@@ -88,7 +88,7 @@ async function create(parts: WorkspaceControllerParts, draft: WorkspaceDraft, pr
     telling = telling.then(() => draft.write({}, { type: "Ready", status: "False", reason: "Creating", message })).catch(() => {});
   };
   try {
-    await provider.create(instanceSpec(started, cluster, started.status?.ports ?? []), progress, AbortSignal.any([signal, interrupt.signal]));
+    await provider.create(instanceSpec(started, cluster, started.status?.ports ?? [], provider), progress, AbortSignal.any([signal, interrupt.signal]));
   } finally {
     check![Symbol.dispose]();
     await telling;

@@ -17,7 +17,7 @@ const inspectTimeoutMs = 15_000;
 /** "silent": the machine says nothing at the moment, which changes nothing. */
 export async function observeInstance(parts: WorkspaceControllerParts, draft: WorkspaceDraft, machine: Machine, provider: Provider, eviction: Eviction | undefined, signal: AbortSignal): Promise<WorkspaceObservation | "silent"> {
   const { clock, instances } = parts;
-  const specHash = specHashOf(draft.stored);
+  const specHash = specHashOf(draft.stored, provider);
   let instance: Instance | undefined;
   let snapshots: SnapshotsSeen | undefined;
   try {

@@ -28,11 +28,13 @@ export async function placingWorld(nodeNames: readonly string[], options: SimPro
   const random = seededRandom(3);
   const store = createMemoryStore({ clock, random });
   const engines = new Map(nodeNames.map((name) => [name, createSimEngine(clock)]));
+  /** Node ports that another program has. */
+  const takenPorts = new Set<number>();
   const providers = new Map<string, Provider>();
   const machines = new Map(nodeNames.map((name): [string, Machine] => {
     const provider = createSimProvider(engines.get(name)!, options);
     providers.set(name, provider);
-    return [name, { transport: { name, isPortFree: () => Promise.resolve(true) } as unknown as Transport, providers: [provider], provider: (wanted) => (wanted === "docker" ? provider : undefined) }];
+    return [name, { transport: { name, isPortFree: (port: number) => Promise.resolve(!takenPorts.has(port)) } as unknown as Transport, providers: [provider], provider: (wanted) => (wanted === "docker" ? provider : undefined) }];
   }));
   const informers = {
     Node: createInformer("Node", { store, clock, random, log }),
@@ -85,7 +87,7 @@ export async function placingWorld(nodeNames: readonly string[], options: SimPro
     });
   }
   return {
-    clock, store, engines, providers, events, say, workspace, create, whereIs,
+    clock, store, engines, providers, takenPorts, events, say, workspace, create, whereIs,
     patchNode: (name: string, spec: object) => store.patch("Node", { name }, { type: "merge", patch: { spec } }),
     async end() {
       stop.abort();
