@@ -105,6 +105,7 @@ async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Pro
   let orphansSince: ReadonlyMap<string, number> = new Map();
   let failing = false;
   for (;;) {
+    const placedBefore = placedOn(parts, nodeName, provider).map(({ metadata }) => metadata.uid);
     const listed = isNobodys(parts, nodeName, provider) ? undefined : await list(parts, provider, signal);
     answers.set(listed !== undefined);
     if (listed === undefined) {
@@ -118,7 +119,7 @@ async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Pro
       for (const uid of new Set([...now.keys(), ...before])) if (failing || now.get(uid) !== known?.get(uid) || !now.has(uid)) wakeByUid(parts, uid);
       known = now;
       failing = false;
-      orphansSince = await lookForOrphans(parts, nodeName, provider, listed, orphansSince, signal);
+      orphansSince = await lookForOrphans(parts, nodeName, provider, { listed, placedBefore, since: orphansSince }, signal);
     }
     await sleep(parts.clock, listIntervalMs, signal);
   }
@@ -141,7 +142,14 @@ async function list(parts: EngineWatchParts, provider: Provider, signal: AbortSi
   }
 }
 
-async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, listed: readonly Instance[], since: ReadonlyMap<string, number>, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+interface OrphanSearch {
+  readonly listed: readonly Instance[];
+  /** Uids of the Workspaces that were on the Node when the listing began: a far machine takes its time, and they may have gone meanwhile. */
+  readonly placedBefore: readonly string[];
+  readonly since: ReadonlyMap<string, number>;
+}
+
+async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, { listed, placedBefore, since }: OrphanSearch, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
   const { clock, log, recorder, store } = parts;
   // Asked only when the cache knows no owner: the store itself decides.
   if (listed.every((instance) => instance.id === instanceId(instance.owner) && parts.workspaces.byIndex("uid", instance.owner.uid).some((each) => !isStray(each, nodeName, instance)))) {
@@ -153,7 +161,7 @@ async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provide
     const workspace = owners.get(instance.owner.uid);
     return workspace !== undefined && isStray(workspace, nodeName, instance);
   }).map(({ owner }) => owner.uid));
-  const owned = new Set([...owners.keys()].filter((uid) => !strays.has(uid)));
+  const owned = new Set([...placedBefore, ...owners.keys()].filter((uid) => !strays.has(uid)));
   const plan = planOrphans(listed, owned, since, clock.now());
   const gone = new Set<string>();
   for (const instance of plan.remove) {

@@ -37,6 +37,8 @@ export interface RemoteWay {
   watch(): (signal: AbortSignal) => Promise<boolean>;
   /** Asks whether the machine answers: true when it does not at once, or did not a moment ago. Takes no session of its sshd. */
   isSilent(signal: AbortSignal): Promise<boolean>;
+  /** Whether its 127.0.0.1 is the server's own after all: node ports answer there, too. @throws TransportError, TimeoutError, the signal's reason */
+  sharesLoopback(signal: AbortSignal): Promise<boolean>;
   /** Whether a node port can be bound on the server's machine now. */
   isNodePortFree(port: number): Promise<boolean>;
 }

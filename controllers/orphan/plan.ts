@@ -15,8 +15,8 @@ export interface OrphanPlan {
 /**
  * Which instances of our cluster have no Workspace, or are not the one that their Workspace's loop looks after (somebody gave
  * it another name, INV-3). Pure. `listed` must be a listing that succeeded (INV-5), and `owned`
- * the uids of all Workspaces in the store (without those that have another instance elsewhere, `isStray`), read after it: an owner
- * younger than the listing is then no stranger.
+ * the uids of all Workspaces in the store (without those that have another instance elsewhere, `isStray`), read after it, and of those
+ * that were on the Node before it: an owner younger than the listing is then no stranger, nor one that went while it was made.
  */
 export function planOrphans(listed: readonly Instance[], owned: ReadonlySet<string>, since: ReadonlyMap<string, number>, nowMs: number): OrphanPlan {
   const next = new Map<string, number>();

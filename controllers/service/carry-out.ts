@@ -63,7 +63,8 @@ async function checkPortsFree(parts: ServiceControllerParts, service: Service, {
   for (const { port } of portsOf(service.spec)) {
     const shared = provider?.features.sharesNodeNetwork === true && ports.some((each) => each.port === port);
     if (shared && !(await parts.machines.of(node).transport.isPortFree(port))) {
-      throw new ProviderError("PortInUse", `port ${port} of Node "${nodeName}" is in use by another process: end it ('ss -ltnp sport = :${port}' there tells which), or give the Service another port`, true);
+      const who = parts.crossings.state(node.metadata.name, port).kind === "up" ? "as the way to a service on another Node, whose node port has that number: give one of the two another port" : `by another process: end it ('ss -ltnp sport = :${port}' there tells which), or give the Service another port`;
+      throw new ProviderError("PortInUse", `port ${port} of Node "${nodeName}" is in use ${who}`, true);
     }
   }
 }

@@ -7,6 +7,8 @@ import type { Lister } from "../../src/runtime/lister.ts";
 interface Address {
   readonly host: string;
   readonly port: number;
+  /** It leads there only while the server carries that node port on, from the Node that `from` is on. */
+  readonly isCrossing?: boolean;
 }
 
 function addressOf(peer: Service, port: number, from: Workspace, peerWorkspace: Workspace | undefined, isRemote: IsRemote): Address | undefined {
@@ -19,8 +21,9 @@ function addressOf(peer: Service, port: number, from: Workspace, peerWorkspace: 
     const mapped = there.ports?.find((each) => each.port === port);
     // What shares the server's own network reaches every node port, to whichever Node it leads.
     if (!isRemote(nodeName)) return mapped && { host: "127.0.0.1", port: mapped.nodePort };
-    // Another machine's has no node ports: what shares its network is at its own port, what does not at its address.
-    if (!sameNode || mapped === undefined) return undefined;
+    if (mapped === undefined) return undefined;
+    if (!sameNode) return { host: "127.0.0.1", port: mapped.nodePort, isCrossing: true };
+    // Another machine's has no node ports of its own services: what shares its network is at its own port, what does not at its address.
     return peerWorkspace?.spec.provider === "host" ? { host: "127.0.0.1", port } : there.address === undefined ? undefined : { host: there.address, port };
   }
   // From a network of its own nothing reaches the loopback address of its node, where node ports are.
@@ -79,6 +82,30 @@ export interface EnvironmentParts {
   readonly workspaces: Lister<"Workspace">;
   /** With the index "workspace" (namespace/name). */
   readonly services: Lister<"Service">;
+}
+
+/** A port of a dependency elsewhere, that has to lead on from the Node this service is on. */
+export interface CrossingNeed {
+  /** Name of the Service it leads to. */
+  readonly service: string;
+  readonly nodePort: number;
+}
+
+/** What the variables of its declared dependencies take for granted. Of its own workspace a service needs nothing carried. */
+export function crossingsOf(service: Service, { nodes, services, workspaces }: EnvironmentParts): readonly CrossingNeed[] {
+  const { namespace } = service.metadata;
+  const from = workspaces.get({ namespace, name: service.spec.workspace });
+  if (from === undefined || service.spec.dependsOn.length === 0) return [];
+  const isRemote = (name: string) => nodes.get({ name })?.spec.ssh !== undefined;
+  return service.spec.dependsOn.flatMap(({ name }) => {
+    const peer = services.get({ namespace, name });
+    if (peer === undefined || isDeleting(peer)) return [];
+    const peerWorkspace = workspaces.get({ namespace, name: peer.spec.workspace });
+    return portsOf(peer.spec).flatMap(({ port }) => {
+      const address = addressOf(peer, port, from, peerWorkspace, isRemote);
+      return address?.isCrossing === true ? [{ service: name, nodePort: address.port }] : [];
+    });
+  });
 }
 
 export function runEnvironment(service: Service, { nodes, services, workspaces }: EnvironmentParts): RunEnvironment {

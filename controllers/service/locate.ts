@@ -44,6 +44,9 @@ export async function locate(parts: ServiceControllerParts, service: Service, si
     return { workspace, provider, instance, supervisor, machine, runs: { kind: "known", all: (await supervisor.runs(signal)).map((run) => inServerTime(run, node.status?.clockSkewSeconds ?? 0)) } };
   } catch (error) {
     if (signal.aborted) throw error;
+    // Known by now to be silent for good: no need to find that out once more.
+    const lost = whyUnknown(parts.nodes.get(node.metadata) ?? node);
+    if (lost !== undefined) return { workspace, runs: { kind: "unknown", reason: "NodeUnknown", message: lost } };
     if (await isSilence(error, machine, signal)) return { workspace, provider, runs: { kind: "silent" } };
     // What was remembered may be wrong now: the engine itself tells whether there is anything to be asked.
     parts.instances.forget(instanceId);

@@ -3,8 +3,9 @@ import { keyOf } from "../../src/base/keys.ts";
 import { restartedAtAnnotation } from "../../src/api/annotations.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import { portsOf, type Service } from "../../src/api/service.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
 import { fingerprint } from "../fingerprint.ts";
-import { runEnvironment } from "./environment.ts";
+import { crossingsOf, runEnvironment } from "./environment.ts";
 import type { Place } from "./locate.ts";
 import type { ServiceControllerParts } from "./parts.ts";
 import { goingDown, settleMs, type ServiceObservation } from "./plan.ts";
@@ -23,11 +24,21 @@ export function observeService(parts: ServiceControllerParts, service: Service, 
   assert(place.runs.kind !== "silent", "what a silent machine runs is not planned for");
   const runs = place.runs.kind === "known" ? { kind: "known" as const, latest: place.runs.all.find((run) => run.service === uid) } : place.runs;
   return {
-    workspace, runs, hash, spec, dependencies, withoutAddress,
+    workspace, runs, hash, spec, dependencies, withoutAddress, noWayTo: noWayTo(parts, service, workspace),
     health: health(parts, service, place, runs.kind === "known" ? runs.latest : undefined, spec),
     dependentsStopping: dependentsStopping(parts, service, place),
     now: parts.clock.now(),
   };
+}
+
+/** Dependencies elsewhere that nothing leads to yet, or any more, and why. */
+function noWayTo({ crossings, ...parts }: ServiceControllerParts, service: Service, workspace: Workspace | undefined): ReadonlyMap<string, string> {
+  const { nodeName } = workspace?.status ?? {};
+  if (nodeName === undefined) return new Map();
+  return new Map(crossingsOf(service, parts).flatMap((need) => {
+    const state = crossings.state(nodeName, need.nodePort);
+    return state.kind === "up" ? [] : [[need.service, state.message] as const];
+  }));
 }
 
 /** What a start now would run. */

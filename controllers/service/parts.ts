@@ -2,6 +2,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { Lister } from "../../src/runtime/lister.ts";
 import type { EventRecorder } from "../../src/runtime/recorder.ts";
 import type { Store } from "../../src/store/store.ts";
+import type { Crossings } from "../crossing/crossings.ts";
 import type { Instances } from "../instances.ts";
 import type { Machines } from "../machines.ts";
 import type { Prober } from "./prober.ts";
@@ -19,6 +20,7 @@ export interface ServiceControllerParts {
   readonly instances: Instances;
   readonly supervisors: Supervisors;
   readonly prober: Prober;
+  readonly crossings: Crossings;
   readonly recorder: EventRecorder;
   readonly clock: Clock;
 }

@@ -28,6 +28,8 @@ export interface ServiceObservation {
   readonly dependencies: ReadonlyMap<string, Service>;
   /** Of these, those to whose ports nothing leads from where it runs. */
   readonly withoutAddress: readonly string[];
+  /** And those to which nothing leads at the moment, though it will: what is in the way, by their names. */
+  readonly noWayTo: ReadonlyMap<string, string>;
   /** Services that depend on it and have a living process while they too are on their way down. */
   readonly dependentsStopping: readonly string[];
   /** Milliseconds since the epoch. */
@@ -179,7 +181,7 @@ function lostRun(service: Service, workspace: Workspace): StartReason {
 
 function planStart(service: Service, seen: ServiceObservation, { why, facts }: StartReason): ServicePlan {
   const gone = { ...facts, pid: undefined };
-  const waiting = unmetDependencies(service, seen.dependencies);
+  const waiting = unmetDependencies(service, seen);
   if (waiting.length > 0) {
     const message = waiting.map((each) => each.message).join("; ");
     return keep(service, seen, { phase: "Waiting", reason: "DependenciesNotReady", message: `waiting for ${message}`, facts: gone });
@@ -192,11 +194,13 @@ function planStart(service: Service, seen: ServiceObservation, { why, facts }: S
 }
 
 /** Which dependencies do not meet their condition now, and why. */
-export function unmetDependencies(service: Service, dependencies: ReadonlyMap<string, Service>): readonly { readonly name: string; readonly message: string }[] {
+export function unmetDependencies(service: Service, { dependencies, noWayTo }: Pick<ServiceObservation, "dependencies" | "noWayTo">): readonly { readonly name: string; readonly message: string }[] {
   return service.spec.dependsOn.flatMap(({ name, condition }) => {
     const dependency = dependencies.get(name);
     if (dependency === undefined) return [{ name, message: `Service "${name}", which does not exist` }];
-    if (isTrue(dependency.status?.conditions, condition)) return [];
+    const inTheWay = noWayTo.get(name);
+    // What its variables say must be true before anything is started that reads them.
+    if (isTrue(dependency.status?.conditions, condition)) return inTheWay === undefined ? [] : [{ name, message: `a way to "${name}": ${inTheWay}` }];
     // Its phase and no more: with its whole message every change deep in the graph would be written into everything above.
     return [{ name, message: `"${name}" to be ${condition} (it is ${dependency.status?.phase ?? "Pending"})` }];
   });
@@ -300,7 +304,7 @@ function keep(service: Service, seen: ServiceObservation, outline: Outline): Ser
   const observedGeneration = service.metadata.generation;
   const unknown = outline.ready === "Unknown";
   const flag = (value: boolean | undefined) => (unknown ? "Unknown" : value === true ? "True" : "False");
-  const waiting = unmetDependencies(service, seen.dependencies);
+  const waiting = unmetDependencies(service, seen);
   const { exitedAtMs: _, ...facts } = outline.facts ?? {};
   return {
     steps: outline.steps ?? [],

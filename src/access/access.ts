@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Environment } from "../base/home.ts";
-import type { SshReach } from "../api/ssh-reach.ts";
+import type { JumpReach, SshReach } from "../api/ssh-reach.ts";
 
 /** Who is meant on which machine, after the user's ssh configuration was asked. */
 export interface SshAddress {
@@ -23,7 +23,7 @@ export interface SshMachine extends SshAddress {
 }
 
 /** A machine and the keys of which it must show one. */
-export type PinnedAddress = NonNullable<SshReach["jump"]>;
+export type PinnedAddress = Omit<JumpReach, "jump">;
 
 /** How far something is. A step is told when it begins, and once more when it has ended well; one that failed is thrown. */
 export interface Step {
@@ -65,7 +65,7 @@ export interface Enrolment {
   readonly way: SshReach;
   /** Where its Docker engine listens, when that is not the usual place. */
   readonly dockerSocketPath?: string | undefined;
-  /** Whether anything was changed on the machine, or on the one before it. */
+  /** Whether anything was changed on the machine, or on those before it. */
   readonly changed: boolean;
   /** Takes away again what was put there. @throws AccessError saying what is left behind */
   undo(): Promise<void>;
@@ -81,8 +81,8 @@ export interface Withdrawal {
 
 /** A way that is open, by the cluster's key. */
 export interface OpenWay {
-  /** Takes the cluster's key away from the machine, and with `jumpToo` from the one before it. */
-  withdraw(jumpToo: boolean): Promise<readonly Withdrawal[]>;
+  /** Takes the cluster's key away from the machine, and from those gone through of which this is true; the farthest one first. */
+  withdraw(jumpToo: (machine: SshAddress) => boolean): Promise<readonly Withdrawal[]>;
   close(): Promise<void>;
 }
 

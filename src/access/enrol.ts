@@ -1,6 +1,7 @@
 import { timeoutSignal } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
-import type { SshReach } from "../api/ssh-reach.ts";
+import { assert } from "../base/assert.ts";
+import { hopsOf, type JumpReach, type SshReach } from "../api/ssh-reach.ts";
 import { nameOfMachine } from "../transports/ssh/ssh-options.ts";
 import type { SshTransport } from "../transports/ssh/ssh-transport.ts";
 import { AccessError, type Enrolment, type EnrolWish, type PinnedAddress, type SshMachine } from "./access.ts";
@@ -46,11 +47,19 @@ export async function enrol(parts: EnrolParts, machine: SshMachine, wish: EnrolW
   };
 
   try {
-    let jump: { readonly pinned: PinnedAddress; readonly transport: SshTransport } | undefined;
-    if (machine.jump !== undefined) jump = await enterHop(parts, machine.jump, wish, wish.known?.jump?.hostKeys, undefined, "jump: ", open, installed);
-    const { pinned, transport } = await enterHop(parts, machine, wish, wish.known?.hostKeys, jump?.transport, "", open, installed);
-    const probed = await inStep("look", wish, () => probeMachine(transport, clock, parts.probeEngine, wish, wish.signal));
-    const way: SshReach = { ...pinned, ...(jump === undefined ? {} : { jump: jump.pinned }) };
+    const hops = hopsOf(machine);
+    const known = wish.known === undefined ? [] : hopsOf<JumpReach>(wish.known);
+    let way: SshReach | undefined;
+    let last: SshTransport | undefined;
+    for (const [i, hop] of hops.entries()) {
+      const prefix = hop === machine ? "" : hops.length === 2 ? "jump: " : `jump ${i + 1}: `;
+      const { pinned, transport } = await enterHop(parts, hop, wish, known[i]?.hostKeys, last, prefix, open, installed);
+      way = { ...pinned, ...(way === undefined ? {} : { jump: way }) };
+      last = transport;
+    }
+    assert(way !== undefined && last !== undefined, "a way has at least one machine");
+    const there = last;
+    const probed = await inStep("look", wish, () => probeMachine(there, clock, parts.probeEngine, wish, wish.signal));
     return { way, ...probed, changed: installed.length > 0, undo, close };
   } catch (error) {
     try {

@@ -3,7 +3,7 @@ import { homedir, userInfo } from "node:os";
 import { isAbsolute, resolve as resolvePath } from "node:path";
 import { messageOf } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { SshReach } from "../api/ssh-reach.ts";
+import { hopsOf, type JumpReach, type SshReach } from "../api/ssh-reach.ts";
 import { fingerprintOfPin } from "../transports/ssh/host-key.ts";
 import { nameOfMachine } from "../transports/ssh/ssh-options.ts";
 import type { SshTransport } from "../transports/ssh/ssh-transport.ts";
@@ -57,46 +57,52 @@ async function identityOf(reach: SshReach, key: ClusterKey) {
 
 async function openWay(reach: SshReach, key: ClusterKey, way: Way, signal: AbortSignal): Promise<OpenWay> {
   const identity = await identityOf(reach, key);
-  const first = reach.jump === undefined ? undefined : await logInByKey(reach.jump, identity, way, signal);
-  let last: SshTransport;
+  const open: { readonly machine: PinnedAddress; readonly transport: SshTransport }[] = [];
+  const close = async () => {
+    // Each goes through those before it.
+    for (const { transport } of open.splice(0).reverse()) await transport.close();
+  };
   try {
-    last = await logInByKey(reach, identity, { ...way, through: first }, signal);
+    for (const machine of hopsOf<JumpReach>(reach)) open.push({ machine, transport: await logInByKey(machine, identity, { ...way, through: open.at(-1)?.transport }, signal) });
   } catch (error) {
-    await first?.close();
+    await close();
     throw error;
   }
   return {
     async withdraw(jumpToo) {
-      const done: Withdrawal[] = [{ where: nameOfMachine(reach), removed: await removeKey(last, key.authorized, signal) }];
-      if (jumpToo && reach.jump !== undefined && first !== undefined) done.push({ where: nameOfMachine(reach.jump), removed: await removeKey(first, key.authorized, signal) });
+      const done: Withdrawal[] = [];
+      for (const { machine, transport } of open.toReversed()) {
+        if (machine === reach || jumpToo(machine)) done.push({ where: nameOfMachine(machine), removed: await removeKey(transport, key.authorized, signal) });
+      }
       return done;
     },
-    async close() {
-      await last.close();
-      await first?.close();
-    },
+    close,
   };
 }
 
 async function trust(reach: SshReach, key: ClusterKey, way: Way, wish: AccessWish): Promise<TrustedWay> {
   const changes: { where: string; before: readonly string[]; now: string }[] = [];
-  const hop = async (address: PinnedAddress, through: SshTransport | undefined): Promise<PinnedAddress> => {
+  /** The keys to pin from now on. */
+  const hop = async (address: PinnedAddress, through: SshTransport | undefined): Promise<string[]> => {
     const where = nameOfMachine(address);
     const shown = await learnHostKey(address, address.hostKeys, { ...way, through }, wish.signal);
-    if (address.hostKeys.map(fingerprintOfPin).includes(shown.fingerprint)) return address;
+    if (address.hostKeys.map(fingerprintOfPin).includes(shown.fingerprint)) return [...address.hostKeys];
     const before = address.hostKeys.map(describePin);
     const now = `${shown.type} ${shown.fingerprint}`;
     await vouched(where, before, shown, wish);
     changes.push({ where, before, now });
-    return { ...address, hostKeys: [shown.line] };
+    return [shown.line];
   };
-  const jump = reach.jump === undefined ? undefined : await hop(reach.jump, undefined);
-  const first = jump === undefined ? undefined : await logInByKey(jump, await identityOf(reach, key), way, wish.signal);
+  const open: SshTransport[] = [];
   try {
-    const { hostKeys } = await hop(reach, first);
-    return { way: { ...reach, hostKeys, ...(jump === undefined ? {} : { jump }) }, changes };
+    let trusted: JumpReach | undefined;
+    for (const machine of hopsOf<JumpReach>(reach)) {
+      trusted = { ...machine, hostKeys: await hop(machine, open.at(-1)), ...(trusted === undefined ? {} : { jump: trusted }) };
+      if (machine !== reach) open.push(await logInByKey(trusted, await identityOf(reach, key), { ...way, through: open.at(-1) }, wish.signal));
+    }
+    return { way: { ...reach, ...trusted }, changes };
   } finally {
-    await first?.close();
+    for (const transport of open.reverse()) await transport.close();
   }
 }
 

@@ -2,6 +2,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import sshConfig from "ssh-config";
 import { codeOf, messageOf } from "../base/errors.ts";
+import { jumpsMax } from "../api/ssh-reach.ts";
 import { AccessError, type SshMachine } from "./access.ts";
 import { parseSshTarget } from "./ssh-target.ts";
 
@@ -14,7 +15,7 @@ export interface SshUser {
 }
 
 export interface ResolveOptions {
-  /** As `-J`; stronger than the configuration. */
+  /** As `-J`, one machine or several with commas between; stronger than the configuration. */
   readonly jump?: string | undefined;
   /** As `-i`: tried before all others. */
   readonly identity?: string | undefined;
@@ -45,7 +46,7 @@ export async function usualKeys(home: string): Promise<readonly string[]> {
  * matches nothing, and names are not made canonical.
  * @throws AccessError
  */
-export function resolveMachine(target: string, config: string, user: SshUser, usual: readonly string[], { jump, identity }: ResolveOptions = {}): SshMachine {
+export function resolveMachine(target: string, config: string, user: SshUser, usual: readonly string[], { jump, identity }: ResolveOptions = {}, jumps = 0): SshMachine {
   const typed = parseSshTarget(target);
   const found = settingsOf(config, typed.host, typed.user);
   const name = typed.user ?? found.one("User") ?? user.name;
@@ -72,15 +73,21 @@ export function resolveMachine(target: string, config: string, user: SshUser, us
     ...(identity === undefined ? {} : { identity }),
     identityFiles: [...new Set(identities)].slice(0, identityFilesMax),
     ...(agentSocket === undefined || agentSocket === "" ? {} : { agentSocket }),
-    ...(through === undefined || through === "none" ? {} : { jump: jumpMachine(through, typed.host, config, user, usual) }),
+    ...(through === undefined || through === "none" ? {} : { jump: jumpMachine(through, typed.host, config, user, usual, jumps) }),
   };
 }
 
-function jumpMachine(text: string, target: string, config: string, user: SshUser, usual: readonly string[]): SshMachine {
-  if (text.includes(",")) throw new AccessError(`${target} is reached through several machines (${text}); only one can be gone through: make it reachable from one of them, or from here`);
-  const machine = resolveMachine(text, config, user, usual);
-  if (machine.jump !== undefined) throw new AccessError(`${target} is reached through ${text}, and that through ${machine.jump.alias}; only one machine can be gone through`);
-  return machine;
+/**
+ * The last machine of a list such as "a,b": the one before it is the way there, whatever the configuration has for it; the first
+ * one's own way is the configuration's, as with ssh. @param before how many machines come after it already
+ */
+function jumpMachine(text: string, target: string, config: string, user: SshUser, usual: readonly string[], before: number): SshMachine {
+  const comma = text.lastIndexOf(",");
+  const [earlier, name] = [comma < 0 ? undefined : text.slice(0, comma).trim(), text.slice(comma + 1).trim()];
+  if (name === "" || earlier === "") throw new AccessError(`${target} is reached through "${text}", in which a machine is missing between commas`);
+  // A configuration may well lead round in a circle.
+  if (before >= jumpsMax) throw new AccessError(`${target} is reached through more than ${jumpsMax} machines, or through one that is reached through itself (${name}); look at ProxyJump in ~/.ssh/config`);
+  return resolveMachine(name, config, user, usual, { jump: earlier }, before + 1);
 }
 
 /** The library would run nslookup for it, and wait as long as that takes. */

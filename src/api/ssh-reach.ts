@@ -16,10 +16,28 @@ const address = {
   hostKeys: z.array(hostKey).min(1, "must hold at least one public key of the machine").max(20).describe("Public keys that the machine may show, one OpenSSH line each. Any other is refused before anything secret is sent."),
 };
 
+/** Machines that may be gone through on the way to one: ssh knows no bound, and nobody needs more. */
+export const jumpsMax = 4;
+
+/** A machine to go through, and perhaps another one before it. */
+export interface JumpReach {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly hostKeys: string[];
+  readonly jump?: JumpReach | undefined;
+}
+
+/** Level by level, so that every field has a path and a description of its own, as in all other schemas. */
+function jumpOf(levels: number): z.ZodOptional<z.ZodType<JumpReach>> {
+  const described = levels === jumpsMax ? "A machine to go through first (ProxyJump). What travels between the server and the Node stays encrypted for it." : "The machine to go through on the way to this one, in the same way.";
+  return z.strictObject({ ...address, ...(levels > 1 ? { jump: jumpOf(levels - 1) } : {}) }).optional().describe(described) as z.ZodOptional<z.ZodType<JumpReach>>;
+}
+
 /** How a machine is reached over SSH, as a Node's spec says it. */
 export const sshReach = z.strictObject({
   ...address,
-  jump: z.strictObject(address).optional().describe("A machine to go through first (ProxyJump). What travels between the server and the Node stays encrypted for it."),
+  jump: jumpOf(jumpsMax),
   identityFile: z
     .string()
     .max(4096)
@@ -30,6 +48,11 @@ export const sshReach = z.strictObject({
 });
 
 export type SshReach = Readonly<z.infer<typeof sshReach>>;
+
+/** The machines of a way in the order in which they are connected to: itself is the last one. */
+export function hopsOf<T extends { readonly jump?: T | undefined }>(machine: T): readonly T[] {
+  return machine.jump === undefined ? [machine] : [...hopsOf(machine.jump), machine];
+}
 
 /** Whether it is type and base64 of one and the same key (RFC 4253, 6.6: the blob begins with the type's name). */
 function isPublicKeyLine(text: string): boolean {

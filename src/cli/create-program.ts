@@ -98,7 +98,7 @@ function addNodeCommands(program: Command, run: Run): void {
   node.command("add <machine>").description("make a machine a Node: [user@]host[:port], or a Host of ~/.ssh/config; nothing is installed there but a key")
     .option("--name <text>", "name of the Node (default: the machine's, as typed)")
     .option("--identity <file>", "private key to get in with, before the agent's and those in ~/.ssh")
-    .option("--jump <machine>", "machine to go through: [user@]host[:port] (default: ProxyJump of ~/.ssh/config)")
+    .option("--jump <machine>", "machine to go through: [user@]host[:port], or several in a row with commas between (default: ProxyJump of ~/.ssh/config)")
     .option(...acceptHostKey)
     .option("--label <variable>", "KEY=VALUE that Workspaces may select it by; may be given several times", collect)
     .option("--docker-socket <path>", "where its Docker engine listens (default: looked for in the usual places)")

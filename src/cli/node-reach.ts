@@ -1,7 +1,7 @@
 import { AccessError, type AccessWish, type MachineAccess, type SshAddress } from "../access/access.ts";
 import { clusterIdOf } from "../api/cluster-id.ts";
 import type { Node } from "../api/node.ts";
-import type { SshReach } from "../api/ssh-reach.ts";
+import { hopsOf, type SshReach } from "../api/ssh-reach.ts";
 import type { Workspace } from "../api/workspace.ts";
 import type { HttpStore } from "../client/http-store.ts";
 import { createPerson } from "./person.ts";
@@ -12,7 +12,22 @@ import { CliError } from "./world.ts";
 /** "dev@10.0.0.5", with the port when it is not 22; "this machine" for the local Node. */
 export function addressOf(node: Pick<Node, "spec">): string {
   const { ssh } = node.spec;
-  return ssh === undefined ? "this machine" : machineName(ssh) + (ssh.jump === undefined ? "" : ` through ${machineName(ssh.jump)}`);
+  return ssh === undefined ? "this machine" : machineName(ssh) + (ssh.jump === undefined ? "" : ` through ${jumpsName(ssh)}`);
+}
+
+/** The machines gone through on the way to one, as --jump takes them. */
+export function jumpsName(machine: Hop): string {
+  return hopsOf<Hop>(machine).slice(0, -1).map(machineName).join(",");
+}
+
+interface Hop extends SshAddress {
+  readonly jump?: Hop | undefined;
+}
+
+/** Whether two ways lead through the same machines to the same one. */
+export function sameWay(a: Hop, b: Hop): boolean {
+  const [one, other] = [hopsOf<Hop>(a), hopsOf<Hop>(b)];
+  return one.length === other.length && one.every((each, i) => sameMachine(each, other[i]));
 }
 
 export function machineName({ user, host, port }: SshAddress): string {

@@ -57,24 +57,33 @@ export function createMachines(parts: MachinesParts): Machines & { close(): Prom
 
 function openLocal({ paths, clock }: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
   const transport = createLocalTransport({ clock });
-  return { machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), clock), close: () => transport.close() };
+  const closing = new AbortController();
+  return {
+    machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), clock, closing.signal),
+    close() {
+      closing.abort();
+      return transport.close();
+    },
+  };
 }
 
 function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
   const here = createLocalTransport({ clock });
-  const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, isNodePortFree: (port) => here.isPortFree(port), onChange: () => onWayChange(node.metadata.name), clock, random });
+  const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, here, onChange: () => onWayChange(node.metadata.name), clock, random });
   const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
+  const closing = new AbortController();
   return {
-    machine: { ...machineOf(node, way.transport, dir, clock), remote: way.remote },
+    machine: { ...machineOf(node, way.transport, dir, clock, closing.signal), remote: way.remote },
     async close() {
+      closing.abort();
       await Promise.all([way.close(), here.close()]);
     },
   };
 }
 
-function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, clock: Clock): Machine {
+function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, clock: Clock, closing: AbortSignal): Machine {
   const socketPath = node.spec.providers.docker?.socketPath ?? "/var/run/docker.sock";
-  const providers = [createDockerProvider({ transport, clock, socketPath }), createHostProvider({ transport, clock, dir })];
+  const providers = [createDockerProvider({ transport, clock, socketPath, closing }), createHostProvider({ transport, clock, dir })];
   return { transport, providers, provider: (name) => providers.find((each) => each.name === name) };
 }
 

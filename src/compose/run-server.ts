@@ -30,6 +30,7 @@ import { createPodStore } from "../store/pod-store.ts";
 import { StoreHeldError } from "../store/store-open-error.ts";
 import { createForwarder } from "../transports/forwarder.ts";
 import { registerLocalNode } from "./first-node.ts";
+import { openCrossings } from "./open-crossings.ts";
 import { createMachines } from "./machines.ts";
 import { createPinoLogger } from "./pino-logger.ts";
 import { createRegistry, createRuntimeMetrics } from "./prometheus-metrics.ts";
@@ -100,12 +101,18 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
   const prober = createBackgroundProber({ clock, log });
   const forwards = createForwarder({ clock, log });
   const orphans = createFoundOrphans((nodeName) => nodeController.enqueue(keyOf({ name: nodeName })));
-  const parts = { orphans, cluster, store: createOwnWrites(store, informers, clock), nodes, workspaces, services, machines, instances: createInstances(), supervisors, prober, forwards, recorder, clock };
+  const { reconciler: crossings, close: closeCrossings } = openCrossings({
+    nodes, workspaces, services, machines, recorder, clock, log,
+    wake: (nodeName) => crossingController.enqueue(keyOf({ name: nodeName })),
+    onChange: (changed) => changed.forEach((service) => serviceController.enqueue(keyOf(service))),
+  });
+  const parts = { crossings, orphans, cluster, store: createOwnWrites(store, informers, clock), nodes, workspaces, services, machines, instances: createInstances(), supervisors, prober, forwards, recorder, clock };
 
   const control = { informers, clock, random, log, metrics };
   const workspaceController = createController(createWorkspaceReconciler(parts), control);
   const nodeController = createController(createNodeReconciler(parts), control);
   const serviceController = createController(createServiceReconciler(parts), control);
+  const crossingController = createController(crossings, control);
   const wakeService = wakeByUid(serviceController, (uid) => services.byIndex("uid", uid));
   supervisors.onHint((_, uid) => wakeService(uid));
   prober.onChange(wakeService);
@@ -119,6 +126,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
     nodeController,
     workspaceController,
     serviceController,
+    crossingController,
     createController(createNamespaceReconciler({ store: { ...parts.store, list: store.list.bind(store), delete: store.delete.bind(store) }, namespaces: informers.Namespace.lister, clock }), control),
     createOwnerGarbage({ store, informers: [informers.Workspace, informers.Service, informers.Node], clock, log }),
     createEventExpiry({ store, clock, log }),
@@ -154,6 +162,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
     ready = false;
     await prober.close();
     await supervisors.close();
+    await closeCrossings();
     await forwards.close();
     await machines.close();
   }

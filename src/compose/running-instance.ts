@@ -1,11 +1,13 @@
 import type { Instances } from "../../controllers/instances.ts";
 import type { Machines } from "../../controllers/machines.ts";
 import { whyUnknown } from "../../controllers/node/why-unknown.ts";
+import { messageOf } from "../base/errors.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import { StatusError } from "../api/status-error.ts";
 import type { Workspace } from "../api/workspace.ts";
-import type { Instance, Provider } from "../providers/provider.ts";
+import { ProviderError, type Instance, type Provider } from "../providers/provider.ts";
 import type { Lister } from "../runtime/lister.ts";
+import { TransportError } from "../transports/transport.ts";
 
 export interface RunningInstanceParts {
   readonly nodes: Lister<"Node">;
@@ -20,7 +22,7 @@ export interface RunningInstance {
   readonly instance: Instance;
 }
 
-/** The instance of a Workspace, which runs. `cannot` begins the message. @throws StatusError BadRequest saying why it does not */
+/** The instance of a Workspace, which runs. `cannot` begins the message. @throws StatusError BadRequest saying why it does not, ServiceUnavailable when that cannot be found out */
 export async function runningInstance(parts: RunningInstanceParts, ref: NamespacedName, cannot: string, signal: AbortSignal): Promise<RunningInstance> {
   const refused = (why: string) => new StatusError("BadRequest", `${cannot}: its workspace "${ref.name}" ${why}`);
   const workspace = parts.workspaces.get(ref);
@@ -31,7 +33,10 @@ export async function runningInstance(parts: RunningInstanceParts, ref: Namespac
   if (unknown !== undefined) throw refused(`is out of reach. ${unknown}`);
   const provider = node === undefined ? undefined : parts.machines.of(node).provider(workspace.spec.provider);
   if (provider === undefined || instanceId === undefined) throw refused("is not placed on a node yet");
-  const instance = await parts.instances.inspect(provider, instanceId, signal);
+  const instance = await parts.instances.inspect(provider, instanceId, signal).catch((error: unknown) => {
+    if (!(error instanceof ProviderError || error instanceof TransportError)) throw error;
+    throw new StatusError("ServiceUnavailable", `${cannot}: its workspace "${ref.name}" cannot be asked at the moment: ${messageOf(error)}`, {}, { cause: error });
+  });
   if (instance?.state !== "running") throw refused(workspace.spec.state === "Stopped" ? `is stopped; 'vendetta workspace up ${ref.name}' starts it` : `does not run; see 'vendetta describe workspace ${ref.name}'`);
   return { workspace, provider, instance };
 }

@@ -4,19 +4,22 @@ import type { RemoteWay, WayState } from "../../controllers/machines.ts";
 import type { Clock } from "../base/clock.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { SshReach } from "../api/ssh-reach.ts";
+import { hopsOf, type SshReach } from "../api/ssh-reach.ts";
 import type { SshFailure } from "../transports/ssh/ssh-error.ts";
 import { nameOfMachine } from "../transports/ssh/ssh-options.ts";
+import { createSessionLimit } from "../transports/ssh/session-limit.ts";
 import { spreadStreams } from "../transports/ssh/spread-streams.ts";
 import { createSshTransport, type SshTransport } from "../transports/ssh/ssh-transport.ts";
 import { TransportError, type Transport } from "../transports/transport.ts";
+import { shareLoopback } from "./shares-loopback.ts";
 
 export interface SshWayParts {
   readonly nodeName: string;
   readonly ssh: SshReach;
   /** Where the cluster's own key is. */
   readonly sshDir: string;
-  readonly isNodePortFree: (port: number) => Promise<boolean>;
+  /** The server's machine: node ports are there. */
+  readonly here: Transport;
   /** Told when the connection was made or lost. */
   readonly onChange: () => void;
   readonly clock: Clock;
@@ -44,18 +47,23 @@ const silenceMsMin = 1_000;
 const silenceNotedMs = 30_000;
 
 /** Nothing is connected before the first use. */
-export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, clock, random }: SshWayParts): SshWay {
+export function openSshWay({ nodeName, ssh, sshDir, here, onChange, clock, random }: SshWayParts): SshWay {
   const { jump, identityFile, ...target } = ssh;
   const keyFile = identityFile ?? join(sshDir, "id_ed25519");
   const hint = identityFile === undefined ? "; 'vendetta node add' makes it" : "";
   const credentials = { identities: [{ name: keyFile, privateKey: () => readKey(keyFile, hint) }] };
-  const gate = jump === undefined ? undefined : createSshTransport({ ...jump, credentials, clock, random, reconnectMsMax });
-  const another = () => createSshTransport({ ...target, credentials, through: gate, clock, random, reconnectMsMax });
+  const gates: SshTransport[] = [];
+  for (const { host, port, user, hostKeys } of jump === undefined ? [] : hopsOf(jump)) {
+    gates.push(createSshTransport({ host, port, user, hostKeys, credentials, through: gates.at(-1), clock, random, reconnectMsMax }));
+  }
+  const sessionLimit = createSessionLimit({ clock });
+  const another = () => createSshTransport({ ...target, credentials, through: gates.at(-1), clock, random, reconnectMsMax, sessionLimit });
   const transport = another();
   const spread = spreadStreams({ main: transport, another, clock });
-  const watched = watchWay({ transport, gate, nodeName, onChange, clock });
+  const watched = watchWay({ transport, gates, nodeName, onChange, clock });
   let home: Promise<string> | undefined;
   let silentMs = -Infinity;
+  let sharesLoopback: boolean | undefined;
 
   return {
     transport: spread,
@@ -82,7 +90,11 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
         if (!answered || nowMs - begunMs > silenceMsMin) silentMs = nowMs;
         return nowMs - silentMs < silenceNotedMs;
       },
-      isNodePortFree,
+      async sharesLoopback(signal) {
+        // It is found once: the host key is pinned, and if the server's machine boots, the server does.
+        return (sharesLoopback ??= await shareLoopback(here, transport, signal));
+      },
+      isNodePortFree: (port) => here.isPortFree(port),
     },
     async homeThere() {
       home ??= askHome(transport);
@@ -96,17 +108,19 @@ export function openSshWay({ nodeName, ssh, sshDir, isNodePortFree, onChange, cl
     async close() {
       watched.end();
       await spread.close();
-      await gate?.close();
+      // Each goes through those before it.
+      for (const gate of gates.toReversed()) await gate.close();
     },
   };
 }
 
 interface WatchParts extends Pick<SshWayParts, "nodeName" | "onChange" | "clock"> {
   readonly transport: SshTransport;
-  readonly gate: SshTransport | undefined;
+  /** The machines gone through, the first one first. */
+  readonly gates: readonly SshTransport[];
 }
 
-function watchWay({ transport, gate, nodeName, onChange, clock }: WatchParts) {
+function watchWay({ transport, gates, nodeName, onChange, clock }: WatchParts) {
   let connections = 0;
   let state: WayState = { connectedSinceMs: undefined, latencyMs: undefined, reconnects: 0, trouble: undefined, lastError: undefined };
   const listening = transport.onState((next) => {
@@ -117,8 +131,9 @@ function watchWay({ transport, gate, nodeName, onChange, clock }: WatchParts) {
       if (isNew) onChange();
     } else if (next.phase === "broken") {
       const wasUp = state.connectedSinceMs !== undefined;
-      // The jump host's refusal is only "unreachable" to the machine behind it.
-      const failure = gate?.state.phase === "broken" ? gate.state.failure : next.failure;
+      // A jump host's refusal is only "unreachable" to the machines behind it.
+      const broken = gates.map(({ state: gateState }) => gateState).find(({ phase }) => phase === "broken");
+      const failure = broken?.phase === "broken" ? broken.failure : next.failure;
       state = { ...state, connectedSinceMs: undefined, latencyMs: undefined, trouble: { reason: reasons[failure], message: `${next.reason}${advice(failure, nodeName)}` }, lastError: next.reason };
       if (wasUp) onChange();
     }

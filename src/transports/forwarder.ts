@@ -1,41 +1,54 @@
-import { createServer, type Server, type Socket } from "node:net";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { timeoutSignal, type Clock } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { listenHere } from "./local-listen.ts";
+import type { Transport } from "./transport.ts";
 
 interface ForwardTarget {
   readonly nodePort: number;
   readonly dial: (signal: AbortSignal) => Promise<Duplex>;
+  /** The machine whose port it is. Default: this one. */
+  readonly on?: Pick<Transport, "listen"> | undefined;
 }
 
-/** Connections carried at once by one forward; more are refused. */
-const connectionsMax = 1024;
 const dialTimeoutMs = 10_000;
+/** For another machine to listen: a connection may have to be made first. */
+const listenTimeoutMs = 30_000;
 
 interface Listening {
-  readonly server: Server;
-  readonly sockets: Set<Socket>;
+  readonly on: ForwardTarget["on"];
+  readonly ending: AbortController;
+  ended: Promise<unknown>;
+  readonly connections: Set<Duplex>;
   /** The newest way to the far end: a forward outlives what it was made with. */
   dial: ForwardTarget["dial"];
+}
+
+export interface ForwarderOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Told when a forward of this owner ended by itself, as it does with the way to its machine. The next `sync` makes it anew. */
+  readonly onEnded?: ((owner: string) => void) | undefined;
 }
 
 /**
  * Listens on 127.0.0.1 and carries each connection to what `dial` opens, byte for byte, half-close included. Back-pressure
  * is the streams' own. One forwarder serves many owners; ports are an owner's until it gives them up.
  */
-export function createForwarder({ clock, log }: { readonly clock: Clock; readonly log: Logger }) {
+export function createForwarder({ clock, log, onEnded }: ForwarderOptions) {
   const owners = new Map<string, Map<number, Listening>>();
 
-  const closeOne = (listening: Listening): Promise<void> =>
-    new Promise((resolve) => {
-      listening.server.close(() => resolve());
-      for (const socket of listening.sockets) socket.destroy();
-    });
+  const closeOne = async (listening: Listening): Promise<void> => {
+    listening.ending.abort(new Error("nobody needs it any more"));
+    for (const connection of listening.connections) connection.destroy();
+    await listening.ended;
+  };
 
-  const carry = async (listening: Listening, near: Socket, nodePort: number) => {
-    listening.sockets.add(near);
-    near.once("close", () => listening.sockets.delete(near));
+  const carry = async (listening: Listening, near: Duplex, nodePort: number) => {
+    listening.connections.add(near);
+    near.once("close", () => listening.connections.delete(near));
     // A connection that breaks is its two ends' business.
     near.on("error", () => near.destroy());
     try {
@@ -44,36 +57,42 @@ export function createForwarder({ clock, log }: { readonly clock: Clock; readonl
       if (near.destroyed) return void far.destroy();
       far.on("error", () => near.destroy());
       near.on("close", () => far.destroy());
-      far.on("close", () => near.destroySoon());
+      far.on("close", () => destroySoon(near));
       near.pipe(far);
       far.pipe(near);
     } catch (error) {
       log.debug("a forwarded connection found nobody", { port: nodePort, error: messageOf(error) });
-      near.resetAndDestroy();
+      if (near instanceof Socket) near.resetAndDestroy();
+      else near.destroy();
     }
   };
 
-  const listen = ({ nodePort, dial }: ForwardTarget): Promise<Listening> =>
-    new Promise((resolve, reject) => {
-      const server = createServer({ allowHalfOpen: true, noDelay: true });
-      const listening: Listening = { server, sockets: new Set(), dial };
-      server.maxConnections = connectionsMax;
-      server.on("connection", (near) => void carry(listening, near, nodePort));
-      server.once("error", reject);
-      server.listen({ host: "127.0.0.1", port: nodePort, exclusive: true }, () => {
-        server.off("error", reject);
-        server.on("error", (error) => log.warn("a forward's socket failed", { port: nodePort, error: messageOf(error) }));
-        resolve(listening);
-      });
+  /** @throws TransportError, TimeoutError */
+  const listen = async (owner: string, mine: Map<number, Listening>, { nodePort, dial, on }: ForwardTarget): Promise<void> => {
+    const listening: Listening = { on, ending: new AbortController(), ended: Promise.resolve(), connections: new Set(), dial };
+    const onConnection = (near: Duplex) => void carry(listening, near, nodePort);
+    using bound = timeoutSignal(clock, listenTimeoutMs, `listening on port ${nodePort}`);
+    const giveUp = () => listening.ending.abort(bound.signal.reason);
+    bound.signal.addEventListener("abort", giveUp, { once: true });
+    const { ended } = await (on?.listen ?? listenHere)(nodePort, onConnection, listening.ending.signal);
+    bound.signal.removeEventListener("abort", giveUp);
+    mine.set(nodePort, listening);
+    listening.ended = ended.then((why) => {
+      if (why === undefined) return;
+      log.debug("a forward has ended", { port: nodePort, error: messageOf(why) });
+      if (mine.get(nodePort) === listening) mine.delete(nodePort);
+      onEnded?.(owner);
     });
+  };
 
   return {
     /** Makes these the forwards of `owner`; resolves with the ports that cannot be listened on, and why. */
     async sync(owner: string, wanted: readonly ForwardTarget[]): Promise<ReadonlyMap<number, string>> {
       const mine = owners.get(owner) ?? new Map<number, Listening>();
+      owners.set(owner, mine);
       const refused = new Map<number, string>();
       for (const [port, listening] of mine) {
-        if (wanted.some((each) => each.nodePort === port)) continue;
+        if (wanted.some((each) => each.nodePort === port && each.on === listening.on)) continue;
         mine.delete(port);
         await closeOne(listening);
       }
@@ -82,14 +101,13 @@ export function createForwarder({ clock, log }: { readonly clock: Clock; readonl
         if (known !== undefined) known.dial = target.dial;
         else {
           try {
-            mine.set(target.nodePort, await listen(target));
+            await listen(owner, mine, target);
           } catch (error) {
             refused.set(target.nodePort, messageOf(error));
           }
         }
       }
       if (mine.size === 0) owners.delete(owner);
-      else owners.set(owner, mine);
       return refused;
     },
     async close(): Promise<void> {
@@ -98,4 +116,11 @@ export function createForwarder({ clock, log }: { readonly clock: Clock; readonl
       await Promise.all(all.map(closeOne));
     },
   };
+}
+
+/** As a socket's own: what was written still goes out. */
+function destroySoon(connection: Duplex): void {
+  if (connection.writableFinished || connection.destroyed) return void connection.destroy();
+  connection.end();
+  connection.once("finish", () => connection.destroy());
 }

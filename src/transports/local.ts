@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { setMaxListeners } from "node:events";
 import { createServer, connect } from "node:net";
 import { homedir } from "node:os";
 import { Readable, Writable, type Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
 import { createLocalFiles } from "./local-files.ts";
+import { listenHere } from "./local-listen.ts";
 import { terminalArgv, terminalWindow } from "./local-terminal.ts";
 import { runCommand } from "./run-command.ts";
 import { TransportError, type DialTarget, type ExecStream, type ExitStatus, type Transport } from "./transport.ts";
@@ -15,8 +17,16 @@ const cancelGraceMs = 200;
 /** This machine. Commands run in sessions of their own, so that ending one ends all that it started there. */
 export function createLocalTransport({ clock }: { readonly clock: Clock }): Transport {
   const running = new Set<ChildProcess>();
-  const dialed = new Set<Duplex>();
+  const connections = new Set<Duplex>();
+  const closing = new AbortController();
+  setMaxListeners(0, closing.signal);
   let closed = false;
+  const keep = (socket: Duplex) => {
+    // Whoever it is for may not listen yet.
+    socket.on("error", () => {});
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+  };
 
   const start = (argv: readonly string[], { env, cwd, tty }: Parameters<Transport["exec"]>[1]): Promise<ChildProcess> => {
     if (closed) return Promise.reject(new TransportError("the way to this machine is closed", false));
@@ -70,9 +80,16 @@ export function createLocalTransport({ clock }: { readonly clock: Clock }): Tran
     async dial(target, signal) {
       if (closed) throw new TransportError("the way to this machine is closed", false);
       const socket = await dial(target, signal);
-      dialed.add(socket);
-      socket.once("close", () => dialed.delete(socket));
+      keep(socket);
       return socket;
+    },
+    async listen(port, onConnection, signal) {
+      if (closed) throw new TransportError("the way to this machine is closed", false);
+      const onSocket = (socket: Duplex) => {
+        keep(socket);
+        onConnection(socket);
+      };
+      return await listenHere(port, onSocket, AbortSignal.any([signal, closing.signal]));
     },
     isPortFree: (port) =>
       new Promise((resolve, reject) => {
@@ -83,7 +100,8 @@ export function createLocalTransport({ clock }: { readonly clock: Clock }): Tran
     files: createLocalFiles(),
     async close() {
       closed = true;
-      for (const socket of dialed) socket.destroy();
+      closing.abort(new TransportError("the way to this machine is closed", false));
+      for (const socket of connections) socket.destroy();
       await Promise.all([...running].map((child) => new Promise<void>((resolve) => {
         child.once("close", () => resolve());
         killSession(child, "SIGKILL");

@@ -48,6 +48,17 @@ export interface ExecStream {
   kill(signal?: "SIGTERM" | "SIGKILL"): void;
 }
 
+/** Connections that one listener has handed over and that are still open; what comes beyond is refused. */
+export const listenerConnectionsMax = 1024;
+
+/** A port that is listened on. */
+export interface Listener {
+  /** The one asked for, or the one that was chosen. */
+  readonly port: number;
+  /** Resolves when nothing listens there any more: with undefined when it was told to end, with the error when the way to the machine was lost. Never rejects. */
+  readonly ended: Promise<TransportError | undefined>;
+}
+
 export type DialTarget = { readonly host: string; readonly port: number } | { readonly socketPath: string };
 
 /** The command or dial could not be carried out. Says whether the command may have run, which decides if a retry is safe. */
@@ -76,7 +87,7 @@ export interface TransportFiles {
 }
 
 /**
- * A machine's shell, sockets and files. The only code that spawns or dials. `local` is this machine; the same words hold
+ * A machine's shell, sockets and files. The only code that spawns, dials or listens. `local` is this machine; the same words hold
  * for a machine over SSH. argv arrives byte for byte: no shell ever sees it unquoted.
  *
  * Cancellation: an aborted signal ends the command and everything it started in its session, and rejects with the
@@ -91,9 +102,20 @@ export interface Transport {
   exec(argv: readonly string[], options: ExecOptions & { readonly tty?: { readonly columns: number; readonly rows: number } | undefined }): Promise<ExecStream>;
   /**
    * Connects from that machine. The two directions end apart: after the far side's end the caller may still write, and must
-   * end its own. @throws TransportError with a cause whose code is ECONNREFUSED, ENOENT, ETIMEDOUT …
+   * end its own. It may break at any moment, also before the caller gets to listen for that: an error that nobody listens to is
+   * dropped, and "close" tells. @throws TransportError with a cause whose code is ECONNREFUSED, ENOENT, ETIMEDOUT …
    */
   dial(target: DialTarget, signal: AbortSignal): Promise<Duplex>;
+  /**
+   * Listens on 127.0.0.1:port of that machine, nowhere else (0: a port that is free), and hands over each connection made
+   * there. Its directions end apart, and its errors may be left unheard, as with `dial`.
+   *
+   * The signal's abort frees the port (`Listener.ended` tells when) and leaves the connections to who has them. With the way to
+   * the machine it ends for good: only who wants it knows what another program's having the port by then would mean, so he listens again.
+   * @throws TransportError with a cause whose code is EADDRINUSE (taken), EACCES (this user, or this port, may not) or ENOTSUP
+   * (the machine's sshd binds no ports, or only on all of its addresses); the signal's reason
+   */
+  listen(port: number, onConnection: (connection: Duplex) => void, signal: AbortSignal): Promise<Listener>;
   /** Whether 127.0.0.1:port on that machine can be bound now. An answer, not a reservation. */
   isPortFree(port: number): Promise<boolean>;
   readonly files: TransportFiles;

@@ -1,3 +1,5 @@
+// Test run: about 45 s.
+
 import { execSuite } from "./exec-suite.ts";
 
 execSuite({ provider: "docker", remote: true });

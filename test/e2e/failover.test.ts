@@ -1,3 +1,5 @@
+// Test run: about 60 s.
+
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,5 @@
+// Test run: about 45 s.
+
 import assert from "node:assert/strict";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -146,6 +148,31 @@ describe("node add and what follows it", { timeout: 300_000, skip: sshdUnavailab
     await cli.ok("node", "remove", "far");
     for (const each of [jump, far]) assert.equal(each.keys(), readFileSync(join(directory, "mine.pub"), "utf8"));
     assert.ok(!(await names()).includes("far"));
+  });
+  it("through two jump hosts in a row: each shows its key, gets the cluster's, and loses it", async () => {
+    const [outer, inner, far] = [await box("outer", { options: ["LogLevel=DEBUG1"] }), await box("inner", { options: ["LogLevel=DEBUG1"] }), await box("deep")];
+    const all = [outer, inner, far];
+    for (const each of all) letIn(each, join(directory, "mine.pub"));
+    const way = ["--name", "deep", "--jump", `${outer.target},${inner.target}`, "--identity", join(directory, "mine")];
+    const accept = all.map((each) => ["--accept-host-key", each.fingerprint]);
+    failed(await add(far.target, [...way, ...accept[0]!, ...accept[2]!]), 'step "jump 2: host key"', inner.fingerprint);
+    for (const each of all) assert.doesNotMatch(each.keys(), /vendetta-/);
+    succeeded(await add(far.target, [...way, ...accept.flat()]), "node.vendetta.dev/deep created\n");
+    assert.match(outer.sshd.log(), new RegExp(`127\\.0\\.0\\.1.{0,40}port ${inner.sshd.port}`));
+    assert.match(inner.sshd.log(), new RegExp(`127\\.0\\.0\\.1.{0,40}port ${far.sshd.port}`));
+    const { spec, status } = await node("deep");
+    assert.deepEqual([spec.ssh?.jump?.jump?.port, spec.ssh?.jump?.port, spec.ssh?.port], all.map((each) => each.sshd.port));
+    assert.equal(status?.conditions?.find(({ type }) => type === "Ready")?.status, "True");
+    for (const each of all) assert.match(each.keys(), /vendetta-/);
+    await outer.sshd.kill();
+    outer.sshd.changeHostKey();
+    await outer.sshd.start();
+    await eventually(async () => assert.equal((await node("deep")).status?.conditions?.find(({ type }) => type === "Ready")?.reason, "HostKeyChanged"), 60_000);
+    await cli.ok("node", "trust", "deep", "--accept-host-key", execFileSync("ssh-keygen", ["-lf", join(outer.sshd.directory, "host.pub")], { encoding: "utf8" }).split(" ")[1]!);
+    await cli.ok("wait", "node", "deep", "--for=condition=Ready", "--timeout=60s");
+    assert.equal((await node("deep")).spec.ssh?.jump?.jump?.hostKeys[0]?.split(" ")[1], outer.sshd.hostKey.split(" ")[1]);
+    await cli.ok("node", "remove", "deep");
+    for (const each of all) assert.equal(each.keys(), readFileSync(join(directory, "mine.pub"), "utf8"));
   });
   it("takes the key away again when the machine does not let it in", async () => {
     const deaf = await box("deaf", { authorizedKeysFile: "/nonexistent", password });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Docker from "dockerode";
 import { eventually } from "./eventually.ts";
+import type { TestNetwork } from "./network.ts";
 
 const daemon = "/usr/sbin/dockerd";
 
@@ -31,33 +32,42 @@ export interface TestDockerd {
 let made = 0;
 
 /** A bridge in a network of its own: another run of the tests on this machine may be making one at the same moment. */
-function addBridge(bridge: string): void {
-  const addresses = () => execFileSync("ip", ["-o", "-4", "addr"], { encoding: "utf8" });
-  execFileSync("ip", ["link", "add", bridge, "type", "bridge"]);
+function addBridge(bridge: string, enter: readonly string[]): void {
+  const ip = (...args: readonly string[]) => inside(enter, ["ip", ...args]);
+  const addresses = () => ip("-o", "-4", "addr");
+  ip("link", "add", bridge, "type", "bridge");
   for (let attempt = 0; attempt < 100; attempt++) {
     const address = `10.213.${randomInt(256)}.1/24`;
     if (addresses().includes(` ${address} `)) continue;
-    execFileSync("ip", ["addr", "add", address, "dev", bridge]);
+    ip("addr", "add", address, "dev", bridge);
     if (addresses().split(` ${address} `).length === 2) {
-      execFileSync("ip", ["link", "set", bridge, "up"]);
+      ip("link", "set", bridge, "up");
       return;
     }
-    execFileSync("ip", ["addr", "del", address, "dev", bridge]);
+    ip("addr", "del", address, "dev", bridge);
   }
-  execFileSync("ip", ["link", "del", bridge]);
+  ip("link", "del", bridge);
   throw new Error("no network of 10.213.0.0/16 is free for another engine");
 }
 
-export async function startDockerd(): Promise<TestDockerd> {
+function inside(enter: readonly string[], argv: readonly string[]): string {
+  const [program, ...args] = [...enter, ...argv];
+  return execFileSync(program!, args, { encoding: "utf8" });
+}
+
+/** @param network where its containers are reached; this machine's own by default */
+export async function startDockerd(network?: TestNetwork): Promise<TestDockerd> {
+  const enter = network?.enter ?? [];
   const dir = mkdtempSync(join(tmpdir(), "vd-docker-"));
   const bridge = `vdt${process.pid % 100_000}x${made++}`;
   const socketPath = join(dir, "docker.sock");
-  addBridge(bridge);
+  addBridge(bridge, enter);
   let child: ChildProcess | undefined;
 
   const start = async () => {
     rmSync(join(dir, "pid"), { force: true });
-    child = spawn(daemon, ["--data-root", join(dir, "data"), "--exec-root", join(dir, "exec"), "--pidfile", join(dir, "pid"), "-H", `unix://${socketPath}`, `--bridge=${bridge}`, "--log-level=warn"], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
+    const [program, ...before] = [...enter, daemon];
+    child = spawn(program!, [...before, "--data-root", join(dir, "data"), "--exec-root", join(dir, "exec"), "--pidfile", join(dir, "pid"), "-H", `unix://${socketPath}`, `--bridge=${bridge}`, "--log-level=warn"], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
     let said = "";
     child.stderr!.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-4000)));
     const docker = new Docker({ socketPath });
@@ -88,7 +98,7 @@ export async function startDockerd(): Promise<TestDockerd> {
         const target = line.split(" ")[1];
         if (target?.startsWith(dir)) execFileSync("umount", ["-l", target]);
       }
-      execFileSync("ip", ["link", "del", bridge]);
+      inside(enter, ["ip", "link", "del", bridge]);
       rmSync(dir, { recursive: true, force: true });
     },
   };

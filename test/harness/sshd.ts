@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { userInfo, tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
+import type { TestNetwork } from "./network.ts";
 import { freePort } from "./ports.ts";
 
 const daemon = "/usr/sbin/sshd";
@@ -15,8 +16,9 @@ export function sshdUnavailable(): string | undefined {
   return why;
 }
 
-/** An sshd on loopback that the test started, with keys of its own. */
+/** An sshd that the test started, with keys of its own. */
 export interface TestSshd {
+  readonly host: string;
   readonly port: number;
   readonly user: string;
   /** Private key that it lets in, in OpenSSH's format, and its file. */
@@ -51,6 +53,8 @@ export interface SshdOptions {
   readonly authorizedKeysFile?: string;
   /** The account's password. Default: none that anybody knows. */
   readonly password?: string;
+  /** Where it runs and what it is reached by. Default: this machine's loopback interface. */
+  readonly network?: TestNetwork;
 }
 
 /** @param name of a key file, made without a passphrase unless one is given */
@@ -58,7 +62,7 @@ export function makeKey(file: string, passphrase = "", type = "ed25519"): void {
   execFileSync("ssh-keygen", ["-q", "-t", type, "-N", passphrase, "-C", "test", "-f", file]);
 }
 
-export async function startSshd({ options = [], sftp = true, shell, home, password, authorizedKeysFile }: SshdOptions = {}): Promise<TestSshd> {
+export async function startSshd({ options = [], sftp = true, shell, home, password, authorizedKeysFile, network }: SshdOptions = {}): Promise<TestSshd> {
   mkdirSync("/run/sshd", { recursive: true });
   const directory = mkdtempSync(join(tmpdir(), "vd-sshd-"));
   const file = (name: string) => join(directory, name);
@@ -68,6 +72,7 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
   writeFileSync(file("passwd"), accounts);
   writeFileSync(file("shadow"), `root:${password === undefined ? "*" : execFileSync("openssl", ["passwd", "-6", password], { encoding: "utf8" }).trim()}:19000:0:99999:7:::\n`, { mode: 0o600 });
   const inNamespace = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/shadow && shift 2 && exec "$@"', "sh", file("passwd"), file("shadow")];
+  const host = network?.address ?? "127.0.0.1";
   const port = await freePort();
   makeKey(file("host"));
   makeKey(file("key"));
@@ -77,13 +82,13 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
 
   const start = async () => {
     // Of an option that is given twice, sshd takes the first.
-    const given = [...options, `Port=${port}`, "ListenAddress=127.0.0.1", `AuthorizedKeysFile=${authorizedKeysFile ?? file("authorized_keys")}`, "StrictModes=no", "UsePAM=no", "PermitRootLogin=yes", "PidFile=none", "MaxStartups=100:30:200", ...(sftp ? ["Subsystem=sftp internal-sftp"] : [])];
-    const argv = [...inNamespace, daemon, "-D", "-e", "-f", "/dev/null", "-h", file("host"), ...given.flatMap((each) => ["-o", each])];
+    const given = [...options, `Port=${port}`, `ListenAddress=${host}`, `AuthorizedKeysFile=${authorizedKeysFile ?? file("authorized_keys")}`, "StrictModes=no", "UsePAM=no", "PermitRootLogin=yes", "PidFile=none", "MaxStartups=100:30:200", ...(sftp ? ["Subsystem=sftp internal-sftp"] : [])];
+    const argv = [...(network?.enter ?? []), ...inNamespace, daemon, "-D", "-e", "-f", "/dev/null", "-h", file("host"), ...given.flatMap((each) => ["-o", each])];
     child = spawn(argv[0]!, argv.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
     child.stderr!.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-100_000)));
     await eventually(async () => {
       if (child!.exitCode !== null) throw new Error(`sshd ended with ${child!.exitCode}: ${said}`);
-      await greeted(port);
+      await greeted(host, port);
     }, 10_000, 20);
   };
   const connections = () => (child?.pid === undefined ? [] : descendants(child.pid));
@@ -103,6 +108,7 @@ export async function startSshd({ options = [], sftp = true, shell, home, passwo
   };
   await start();
   return {
+    host,
     port,
     user,
     keyFile: file("key"),
@@ -151,9 +157,9 @@ function descendants(root: number): number[] {
   return found;
 }
 
-function greeted(port: number): Promise<void> {
+function greeted(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: "127.0.0.1", port });
+    const socket = connect({ host, port });
     socket.setTimeout(1000, () => socket.destroy(new Error("no greeting")));
     socket.once("error", reject);
     socket.once("data", () => {

@@ -71,6 +71,7 @@ export function startControlPlane(options: ControlPlaneOptions): Life {
     orphans: createFoundOrphans(() => {}),
     instances: createInstances(), supervisors,
     prober: simProber(),
+    crossings: { state: () => ({ kind: "up" as const }) },
     forwards: { sync: () => Promise.resolve(new Map<number, string>()), close: () => Promise.resolve() },
     recorder: { event: (about: { readonly metadata: { readonly name: string } }, _type: string, reason: string) => trace(`event ${about.metadata.name} ${reason}`) },
     clock,

@@ -23,7 +23,7 @@ function fakeAccess(overrides: Partial<MachineAccess> = {}): { readonly access: 
     open(way) {
       done.push(`open ${way.host}`);
       return Promise.resolve({
-        withdraw: (jumpToo): Promise<readonly Withdrawal[]> => Promise.resolve(void done.push(`withdraw ${way.host}${jumpToo && way.jump !== undefined ? ` and ${way.jump.host}` : ""}`)).then(() => [{ where: `dev@${way.host}`, removed: true }]),
+        withdraw: (jumpToo): Promise<readonly Withdrawal[]> => Promise.resolve(void done.push(`withdraw ${way.host}${way.jump !== undefined && jumpToo(way.jump) ? ` and ${way.jump.host}` : ""}`)).then(() => [{ where: `dev@${way.host}`, removed: true }]),
         close: () => Promise.resolve(),
       });
     },
@@ -130,6 +130,11 @@ describe("node remove", () => {
     assert.match((await cli.run("node remove gate", { access })).stderr, /stays on dev@gate: Node "far" needs it/);
     assert.deepEqual(await cli.run("node remove far --keep-key", { access }), { code: 0, stdout: 'node.vendetta.dev "far" deleted\n', stderr: "" });
     assert.deepEqual(done.slice(4), ["open gate"]);
+    const outer = { ...jump, host: "outer" };
+    await nodeOf("deep", { ssh: reach("deep", { jump: { ...jump, host: "inner", jump: outer } }) });
+    await nodeOf("outer", { ssh: reach("outer") });
+    assert.match((await cli.run("node remove outer", { access })).stderr, /stays on dev@outer: Node "deep" needs it/);
+    assert.match((await cli.run("node add deep --jump outer", { access })).stderr, /is dev@deep through dev@outer,dev@inner, and not reached through dev@outer/);
   });
   it("changes nothing when the machine cannot be reached, and says what can be done", async () => {
     await nodeOf("box", { ssh: reach("box") });

@@ -6,7 +6,7 @@ import { createVirtualClock, type VirtualClock } from "../../src/base/virtual-cl
 import type { ObjectInput } from "../../src/api/meta.ts";
 import type { Node } from "../../src/api/node.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
-import type { Provider } from "../../src/providers/provider.ts";
+import type { InstanceSpec, Provider } from "../../src/providers/provider.ts";
 import { createSimEngine, type SimEngine } from "../../src/providers/sim/sim-engine.ts";
 import { createSimProvider } from "../../src/providers/sim/sim-provider.ts";
 import { createInformer } from "../../src/runtime/informer.ts";
@@ -15,13 +15,17 @@ import type { Store } from "../../src/store/store.ts";
 import type { Transport } from "../../src/transports/transport.ts";
 import { createEngineWatch } from "../../controllers/engine-watch.ts";
 import type { Machine } from "../../controllers/machines.ts";
-import { createFoundOrphans } from "../../controllers/orphan/found-orphans.ts";
+import { createFoundOrphans, type FoundOrphans } from "../../controllers/orphan/found-orphans.ts";
 import { workspaceIndexes } from "../../controllers/workspace/controller.ts";
 
 interface World {
   readonly clock: VirtualClock;
   readonly store: Store;
   readonly engine: SimEngine;
+  readonly provider: Provider;
+  readonly orphans: FoundOrphans;
+  /** Awaited once, after the next listing was made and before anybody is told of it. */
+  afterListing: (() => Promise<unknown>) | undefined;
   /** Keys of Workspaces that were woken. */
   readonly woken: string[];
   /** Calls of the engine so far. */
@@ -44,21 +48,30 @@ async function watching(act: (world: World) => Promise<void>, placed: readonly s
   const calls = { list: 0, events: 0 };
   const provider: Provider = {
     ...sim,
-    list: (cluster, signal) => (calls.list++, sim.list(cluster, signal)),
+    async list(cluster, signal) {
+      calls.list++;
+      const listed = await sim.list(cluster, signal);
+      const { afterListing } = world;
+      world.afterListing = undefined;
+      await afterListing?.();
+      return listed;
+    },
     events: (cluster, signal) => (calls.events++, sim.events!(cluster, signal)),
   };
   const machine = { transport: {} as Transport, providers: [provider], provider: () => provider } satisfies Machine;
   const informers = { Node: createInformer("Node", { store, clock, random, log }), Workspace: createInformer("Workspace", { store, clock, random, log, indexes: workspaceIndexes }) };
   const woken: string[] = [];
+  const orphans = createFoundOrphans(() => {});
+  const world: World = { clock, store, engine, provider, orphans, woken, calls, afterListing: undefined };
   const watch = createEngineWatch({
     cluster: "sim", store, nodes: informers.Node.lister, workspaces: informers.Workspace.lister, machines: { of: () => machine, release: () => Promise.resolve() },
-    orphans: createFoundOrphans(() => {}), recorder: { event: () => {} }, wake: (key) => woken.push(key), clock, log,
+    orphans, recorder: { event: () => {} }, wake: (key) => woken.push(key), clock, log,
   });
   const stop = new AbortController();
   const ended = [informers.Node, informers.Workspace, watch].map((each) => each.run(stop.signal, () => {}));
   await clock.advance(15_000);
   try {
-    await act({ clock, store, engine, woken, calls });
+    await act(world);
   } finally {
     stop.abort();
     await clock.advance(5000);
@@ -101,4 +114,24 @@ describe("the watch of the engines", () => {
       await clock.advance(15_000);
       assert.ok(calls.list > before);
     }, ["elsewhere"]));
+
+  it("takes nobody for an orphan whose Workspace went while the machine was being asked", () =>
+    watching(async (world) => {
+      const { clock, store, engine, provider, orphans } = world;
+      engine.down = false;
+      const ref = { namespace: "default", name: "on-sim" };
+      const { metadata } = await store.get("Workspace", ref);
+      const owner = { cluster: "sim", uid: metadata.uid, ...ref };
+      await provider.create({ owner, generation: 1, specHash: "1", image: "sim", imagePullPolicy: "IfNotPresent", env: {}, mounts: [], ports: [], resources: {} } as unknown as InstanceSpec, () => {}, AbortSignal.timeout(1000));
+      world.afterListing = () => store.delete("Workspace", ref);
+      for (let waited = 0; world.afterListing !== undefined; waited += 100) {
+        assert.ok(waited < 60_000, "nothing was listed");
+        await clock.advance(100);
+      }
+      await clock.advance(0);
+      assert.deepEqual(orphans.of("sim"), []);
+      // What is still there at the next look has no owner.
+      await clock.advance(20_000);
+      assert.deepEqual(orphans.of("sim").map(({ name }) => name), ["on-sim"]);
+    }));
 });

@@ -69,6 +69,6 @@ describe("a forward", { timeout: 20_000 }, () => {
     await using place = await forwarded((socket) => socket.end());
     const taken = (place.server.address() as AddressInfo).port;
     const refused = await place.forwarder.sync("other", [{ nodePort: taken, dial: () => Promise.reject(new Error("never asked")) }]);
-    assert.match(refused.get(taken) ?? "", /EADDRINUSE/);
+    assert.match(refused.get(taken) ?? "", /another process listens there/);
   });
 });

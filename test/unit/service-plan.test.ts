@@ -24,7 +24,7 @@ const exited = (code: number | undefined, more: { readonly stopRequested?: boole
 });
 const seen = (more: Partial<ServiceObservation> = {}): ServiceObservation => ({
   workspace: readyWorkspace, runs: { kind: "known", latest: undefined }, health: { state: "pending", message: "not checked yet" }, hash: "h",
-  dependencies: new Map(), withoutAddress: [], dependentsStopping: [], now: nowMs, ...more,
+  dependencies: new Map(), withoutAddress: [], noWayTo: new Map(), dependentsStopping: [], now: nowMs, ...more,
 });
 const latest = (run: Run) => ({ runs: { kind: "known", latest: run } as const });
 const steps = (plan: ServicePlan) => plan.steps.map((step) => (step.do === "signal" ? `${step.do} ${step.name}` : step.do === "start" ? `start ${step.why}` : step.do));
@@ -41,6 +41,8 @@ const table: readonly Row[] = [
   ["an unmet dependency is waited for", service({ dependsOn: [{ name: "db" }] }), seen({ dependencies: new Map([["db", dependency("False")]]) }), [], "Waiting", "DependenciesNotReady"],
   ["a missing dependency is waited for", service({ dependsOn: [{ name: "db" }] }), seen(), [], "Waiting", "DependenciesNotReady"],
   ["a met dependency lets it start", service({ dependsOn: [{ name: "db" }] }), seen({ dependencies: new Map([["db", dependency("True")]]) }), ["start First"], "Starting", "Started"],
+  ["a met dependency that nothing leads to holds up a start", service({ dependsOn: [{ name: "db" }] }), seen({ dependencies: new Map([["db", dependency("True")]]), noWayTo: new Map([["db", "its port is taken"]]) }), [], "Waiting", "DependenciesNotReady"],
+  ["a way that is lost while running stops nothing", service({ dependsOn: [{ name: "db" }] }), seen({ ...latest(running()), health: { state: "healthy", message: "ok" }, dependencies: new Map([["db", dependency("True")]]), noWayTo: new Map([["db", "cut"]]) }), [], "Running", "Healthy"],
   ["running and healthy is Ready and needs nothing", service(), seen({ ...latest(running()), health: { state: "healthy", message: "ok" } }), [], "Running", "Healthy"],
   ["running but not healthy yet", service(), seen(latest(running())), [], "Starting", "HealthCheckPending"],
   ["a dependency lost while running stops nothing", service({ dependsOn: [{ name: "db" }] }), seen({ ...latest(running()), health: { state: "healthy", message: "ok" } }), [], "Running", "Healthy"],

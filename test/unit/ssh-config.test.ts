@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { hopsOf } from "../../src/api/ssh-reach.ts";
 import { AccessError } from "../../src/access/access.ts";
 import { readSshConfig, resolveMachine, usualKeys } from "../../src/access/ssh-config.ts";
 import { parseSshTarget } from "../../src/access/ssh-target.ts";
@@ -41,6 +42,14 @@ Host twice
   ProxyJump through
 Host chain
   ProxyJump a,b
+Host a
+  ProxyJump gate
+Host b
+  ProxyJump nowhere
+Host round
+  ProxyJump about
+Host about
+  ProxyJump round
 Host command
   ProxyCommand nc %h %p
 Host direct
@@ -65,6 +74,11 @@ Host *
     assert.equal(resolve("direct", config).jump, undefined);
     assert.equal(resolve("direct", config).agentSocket, undefined);
   });
+  it("goes through several in a row: a list in its order, and what the configuration has before the first of them", () => {
+    const ways = ["twice", "chain"].map((target) => hopsOf(resolve(target, config)).map(({ alias }) => alias));
+    assert.deepEqual(ways, [["gate", "through", "twice"], ["gate", "a", "b", "chain"]]);
+    assert.deepEqual(hopsOf(resolve("chain", config, { jump: "x, y@z:2022" })).map(({ host, user, port }) => `${user}@${host}:${port}`), ["everybody@x:22", "y@z:2022", "everybody@chain:22"]);
+  });
   it("runs nothing that a configuration names", () => {
     const trap = mkdtempSync(join(tmpdir(), "vd-path-"));
     const path = process.env["PATH"];
@@ -81,8 +95,8 @@ Host *
     }
   });
   it("says what it cannot do", () => {
-    assert.throws(() => resolve("twice", config), refused(/twice is reached through through, and that through gate; only one/));
-    assert.throws(() => resolve("chain", config), refused(/several machines \(a,b\)/));
+    assert.throws(() => resolve("round", config), refused(/more than 4 machines, or through one that is reached through itself/));
+    assert.throws(() => resolve("box", config, { jump: "a,,b" }), refused(/a machine is missing between commas/));
     assert.throws(() => resolve("command", config), refused(/ProxyCommand, which is not run here/));
     assert.throws(() => resolve("x", "Host x\n  Port many\n"), refused(/port "many"/));
   });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { hopsOf, type JumpReach } from "../../src/api/ssh-reach.ts";
 import { StatusError } from "../../src/api/status-error.ts";
 import { parseObject } from "../../src/api/validate.ts";
 
@@ -23,6 +24,8 @@ const refused: readonly (readonly [name: string, spec: object, ...said: (readonl
   ["a relative key file", { ssh: { ...reach, identityFile: "~/.ssh/id" } }, ["spec.ssh.identityFile", /must be an absolute path/]],
   ["a jump without keys", { ssh: { ...reach, jump: { host: "gate", user: "dev" } } }, ["spec.ssh.jump.hostKeys", /is required/]],
   ["a jump with an identity", { ssh: { ...reach, jump: { ...reach, identityFile: "/k" } } }, ["spec.ssh.jump.identityFile", /unknown field/]],
+  ["a jump behind a jump without keys", { ssh: { ...reach, jump: { ...reach, jump: { host: "gate", user: "dev" } } } }, ["spec.ssh.jump.jump.hostKeys", /is required/]],
+  ["more jumps than four", { ssh: [1, 2, 3, 4, 5].reduce<object>((jump) => ({ ...reach, jump }), reach) }, ["spec.ssh.jump.jump.jump.jump.jump", /unknown field/]],
   ["a misspelt field", { ssh: { ...reach, hostkeys: [key] } }, ["spec.ssh.hostkeys", /did you mean "hostKeys"/]],
 ];
 
@@ -48,5 +51,7 @@ describe("a Node's spec.ssh", () => {
   test("goes to port 22 when it names none, and so does its jump host", () => {
     const { ssh } = parseObject("Node", node({ ssh: { ...reach, jump: reach } })).body.spec;
     assert.deepEqual([ssh?.port, ssh?.jump?.port], [22, 22]);
+    const { ssh: far } = parseObject("Node", node({ ssh: { ...reach, jump: { ...reach, port: 23, jump: reach } } })).body.spec;
+    assert.deepEqual(hopsOf<JumpReach>(far!).map(({ port }) => port), [22, 23, 22]);
   });
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import { createSessionBudget, SessionRefused } from "../../src/transports/ssh/session-budget.ts";
+import { createSessionLimit } from "../../src/transports/ssh/session-limit.ts";
 import { SshError } from "../../src/transports/ssh/ssh-error.ts";
 import { TransportError } from "../../src/transports/transport.ts";
 
@@ -31,7 +32,7 @@ function createMachine(sessionsMax: number) {
 
 function setUp(allowed: number, believed?: number) {
   const clock = createVirtualClock();
-  return { clock, machine: createMachine(allowed), budget: createSessionBudget({ clock, where: "dev@box", sessionsMax: believed }) };
+  return { clock, machine: createMachine(allowed), budget: createSessionBudget({ clock, where: "dev@box", limit: createSessionLimit({ clock, sessionsMax: believed }) }) };
 }
 
 describe("session budget", () => {
@@ -75,7 +76,7 @@ describe("session budget", () => {
     await fourth;
     assert.deepEqual([machine.refusals > 0, budget.limit, budget.open], [true, 3, 3]);
   });
-  it("tries after a minute whether there is room for more", async () => {
+  it("tries after a minute whether there is room for one more", async () => {
     const { budget, machine, clock } = setUp(1, 5);
     const first = await budget.take(machine.open);
     const second = budget.take(machine.open);
@@ -86,7 +87,37 @@ describe("session budget", () => {
     await clock.advance(1000);
     await second;
     await clock.advance(60_000);
-    assert.equal(budget.limit, 5);
+    assert.equal(budget.limit, 2);
+    const refusals = machine.refusals;
+    void budget.take(machine.open);
+    void budget.take(machine.open);
+    await clock.advance(500);
+    assert.deepEqual([budget.limit, machine.refusals], [1, refusals + 1]);
+  });
+  it("goes up one by one when there is room again", async () => {
+    const { budget, clock } = setUp(5, 5);
+    const refusing = createMachine(0);
+    const refused = budget.take(refusing.open).catch(() => {});
+    await clock.advance(10_000);
+    await refused;
+    assert.equal(budget.limit, 1);
+    await clock.advance(60_000);
+    const machine = createMachine(5);
+    for (let i = 1; i <= 7; i++) void budget.take(machine.open);
+    await clock.advance(0);
+    assert.deepEqual([budget.open, budget.limit, machine.refusals], [5, 5, 0]);
+  });
+  it("learns for all connections to the machine", async () => {
+    const clock = createVirtualClock();
+    const limit = createSessionLimit({ clock });
+    const [one, two] = [0, 1].map(() => ({ machine: createMachine(2), budget: createSessionBudget({ clock, where: "dev@box", limit }) })) as [ReturnType<typeof setUp>, ReturnType<typeof setUp>];
+    for (let i = 0; i < 3; i++) void one.budget.take(one.machine.open);
+    await clock.advance(10);
+    for (let i = 0; i < 5; i++) void two.budget.take(two.machine.open);
+    await clock.advance(10);
+    assert.deepEqual([one.budget.open, two.budget.open, two.machine.refusals], [2, 2, 0]);
+    limit.renew();
+    assert.equal(limit.now, 2, "a new connection starts with what was learned");
   });
   it("keeps the place of one that was refused", async () => {
     const { budget, machine, clock } = setUp(1, 3);

@@ -6,7 +6,7 @@ import type { Node } from "../../api/node.ts";
 import { isAlreadyExists } from "../../api/status-error.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { durationArgument } from "../duration-argument.ts";
-import { accessWish, addressOf, machineName, openAccess, sameMachine, withNextStep } from "../node-reach.ts";
+import { accessWish, addressOf, jumpsName, machineName, openAccess, sameMachine, sameWay, withNextStep } from "../node-reach.ts";
 import type { Session } from "../session.ts";
 import { waitUntilSettled } from "../wait-until-settled.ts";
 import { CliError, type Input } from "../world.ts";
@@ -85,7 +85,7 @@ async function addAgain(session: Session, access: MachineAccess, node: Node, mac
   const { name } = node.metadata;
   const reach = node.spec.ssh!;
   if (options.name !== undefined && options.name !== name) throw new CliError(`${machineName(machine)} is Node "${name}" already; a machine is one Node. Remove it first ('vendetta node remove ${name}'), or leave --name out`);
-  if (!sameMachine(reach.jump, machine.jump)) throw new CliError(`Node "${name}" is ${addressOf(node)}, and not reached ${machine.jump === undefined ? "directly" : `through ${machineName(machine.jump)}`}; to change that, remove it first ('vendetta node remove ${name}')`);
+  if (!sameWay(reach, machine)) throw new CliError(`Node "${name}" is ${addressOf(node)}, and not reached ${machine.jump === undefined ? "directly" : `through ${jumpsName(machine)}`}; to change that, remove it first ('vendetta node remove ${name}')`);
   refuseChanges(node, labels, options.dockerSocket);
   const { wish, progress } = accessWish(session, options.acceptHostKey, password);
   try {

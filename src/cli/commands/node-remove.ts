@@ -1,7 +1,7 @@
 import { AccessError, type OpenWay } from "../../access/access.ts";
 import { messageOf } from "../../base/errors.ts";
 import type { Node } from "../../api/node.ts";
-import type { SshReach } from "../../api/ssh-reach.ts";
+import { hopsOf, type JumpReach, type SshReach } from "../../api/ssh-reach.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { deleteAll } from "./delete.ts";
 import { durationArgument } from "../duration-argument.ts";
@@ -64,14 +64,16 @@ async function reached(session: Session, store: HttpStore, name: string, reach: 
 /** A machine that other Nodes are reached through, or that is one under another name, keeps the key. */
 async function withdraw(session: Session, store: HttpStore, node: Node, reach: SshReach, way: OpenWay): Promise<void> {
   const others = (await store.list("Node")).items.filter(({ metadata, spec }) => metadata.uid !== node.metadata.uid && spec.ssh !== undefined);
-  const isUsed = (machine: Parameters<typeof sameMachine>[0]) => others.find(({ spec: { ssh } }) => sameMachine(ssh, machine) || (ssh?.jump !== undefined && sameMachine(ssh.jump, machine)));
+  const isUsed = (machine: Parameters<typeof sameMachine>[0]) => others.find(({ spec: { ssh } }) => ssh !== undefined && hopsOf<JumpReach>(ssh).some((hop) => sameMachine(hop, machine)));
   const user = isUsed(reach);
   if (user !== undefined) return session.tell(`The cluster's key stays on ${machineName(reach)}: Node "${user.metadata.name}" needs it.`);
-  const jumpUser = reach.jump === undefined ? undefined : isUsed(reach.jump);
   try {
-    for (const { where, removed } of await way.withdraw(jumpUser === undefined)) session.tell(removed ? `Took the cluster's key away from ${where}.` : `The cluster's key was not in ~/.ssh/authorized_keys of ${where}.`);
+    for (const { where, removed } of await way.withdraw((machine) => isUsed(machine) === undefined)) session.tell(removed ? `Took the cluster's key away from ${where}.` : `The cluster's key was not in ~/.ssh/authorized_keys of ${where}.`);
   } catch (error) {
     throw new CliError(`The Node is deleted, but its key is still there: ${messageOf(error)}; remove the line that ends in vendetta-… from ~/.ssh/authorized_keys of ${machineName(reach)}`, { cause: error });
   }
-  if (jumpUser !== undefined) session.tell(`It stays on ${machineName(reach.jump!)}: Node "${jumpUser.metadata.name}" needs it.`);
+  for (const machine of hopsOf<JumpReach>(reach).slice(0, -1).reverse()) {
+    const jumpUser = isUsed(machine);
+    if (jumpUser !== undefined) session.tell(`It stays on ${machineName(machine)}: Node "${jumpUser.metadata.name}" needs it.`);
+  }
 }

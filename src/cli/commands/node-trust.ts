@@ -1,4 +1,5 @@
 import { AccessError } from "../../access/access.ts";
+import type { JumpReach } from "../../api/ssh-reach.ts";
 import { accessWish, openAccess, sshOf } from "../node-reach.ts";
 import type { Session } from "../session.ts";
 import { CliError } from "../world.ts";
@@ -19,7 +20,7 @@ export async function nodeTrust(session: Session, name: string, { acceptHostKey 
     if (changes.length === 0) return session.print(`node.vendetta.dev/${name} unchanged`);
     for (const { where, before, now } of changes) session.tell(`${where}\n  old: ${before.join("\n       ")}\n  new: ${now}`);
     // Of the Node as it was looked at: whoever pinned something else meanwhile is not overruled.
-    const ssh = { hostKeys: way.hostKeys, ...(way.jump === undefined ? {} : { jump: { hostKeys: way.jump.hostKeys } }) };
+    const ssh = pinsOf(way);
     await store.patch("Node", { name }, { type: "merge", patch: { metadata: { resourceVersion: (await unchangedReach(session, name, reach)), uid: node.metadata.uid }, spec: { ssh } } });
     session.print(`node.vendetta.dev/${name} trusted`);
   } catch (error) {
@@ -28,6 +29,11 @@ export async function nodeTrust(session: Session, name: string, { acceptHostKey 
   } finally {
     progress[Symbol.dispose]();
   }
+}
+
+/** Of a way, what is to be written. */
+function pinsOf({ hostKeys, jump }: Pick<JumpReach, "hostKeys" | "jump">): object {
+  return { hostKeys, ...(jump === undefined ? {} : { jump: pinsOf(jump) }) };
 }
 
 /** The version to write on: status moves all the time, and must not stand in the way. */

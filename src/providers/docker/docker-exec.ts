@@ -1,22 +1,24 @@
 import { PassThrough, Writable, type Duplex } from "node:stream";
 import type Docker from "dockerode";
-import { sleep, type Clock } from "../../base/clock.ts";
+import { sleep, TimeoutError, timeoutSignal } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
 import { followLatest } from "../../base/follow-latest.ts";
-import { TransportError, type ExecStream, type ExitStatus, type Transport } from "../../transports/transport.ts";
+import { TransportError, type ExecStream, type ExitStatus } from "../../transports/transport.ts";
 import type { InstanceExecOptions } from "../provider.ts";
-import { callEngine } from "./docker-client.ts";
+import { callEngine, statusOf } from "./docker-client.ts";
+import { endAbandonedExec, signalExec, type EndExecParts } from "./end-exec.ts";
 
-export interface DockerExecParts {
-  readonly docker: Docker;
-  readonly transport: Transport;
-  readonly clock: Clock;
+export interface DockerExecParts extends EndExecParts {
   readonly socketPath: string;
 }
 
 /** The engine closes an exec's stream a moment before it knows the exit code; asked this often, this many times. */
 const exitPollMs = 10;
 const exitPollsMax = 200;
+/** For one answer to that question; … */
+const exitAnswerMsMax = 10_000;
+/** … a far machine may be silent for a while, and the code is worth waiting for as long as its connection is: about two minutes. */
+const exitSilencesMax = 12;
 const resizesMax = 40;
 const resizeRetryMs = 50;
 
@@ -32,7 +34,12 @@ export async function execInContainer(parts: DockerExecParts, id: string, argv: 
       ...(user === undefined ? {} : { User: user }),
     }),
   );
-  const stream = await callEngine(socketPath, signal, () => exec.start({ hijack: true, stdin: true, Tty: tty !== undefined }));
+  const abandon = () => void endAbandonedExec(parts, exec, id);
+  const stream = await callEngine(socketPath, signal, () => exec.start({ hijack: true, stdin: true, Tty: tty !== undefined })).catch((error: unknown) => {
+    // Without an answer it may have begun all the same.
+    if (statusOf((error as Error).cause) === undefined) abandon();
+    throw error;
+  });
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const ended = streamEnd(stream);
@@ -43,9 +50,17 @@ export async function execInContainer(parts: DockerExecParts, id: string, argv: 
   }
   const resize = windowOf(parts, exec);
   if (tty !== undefined) resize(tty.columns, tty.rows);
-  const kill = (name: "SIGTERM" | "SIGKILL" = "SIGTERM") => void killExec(parts, exec, id, name).catch(() => stream.destroy());
+  const kill = (name: "SIGTERM" | "SIGKILL" = "SIGTERM") =>
+    void signalExec(parts, exec, id, name).catch(() => {
+      if (!stream.destroyed) stream.destroy();
+      abandon();
+    });
   const onAbort = () => kill("SIGKILL");
   signal?.addEventListener("abort", onAbort, { once: true });
+  // The caller gave up while it was being begun.
+  if (signal?.aborted) onAbort();
+  // A stream that broke leaves the command running; one that ended has none any more.
+  ended.catch(abandon);
   const exit = ended.then(async () => {
     signal?.removeEventListener("abort", onAbort);
     if (signal?.aborted) throw signal.reason;
@@ -130,32 +145,16 @@ function demultiplex(stream: Duplex, stdout: PassThrough, stderr: PassThrough): 
 }
 
 async function exitStatus({ clock }: DockerExecParts, exec: Docker.Exec): Promise<ExitStatus> {
+  let silences = 0;
   for (let i = 0; i < exitPollsMax; i++) {
-    const { Running, ExitCode } = await exec.inspect();
-    if (!Running && ExitCode !== null) return { code: ExitCode, signal: undefined };
+    using bound = timeoutSignal(clock, exitAnswerMsMax, "asking the engine how the command ended");
+    try {
+      const { Running, ExitCode } = await exec.inspect({ abortSignal: bound.signal });
+      if (!Running && ExitCode !== null) return { code: ExitCode, signal: undefined };
+    } catch (error) {
+      if (!(error instanceof TimeoutError || bound.signal.aborted) || ++silences >= exitSilencesMax) throw error;
+    }
     await sleep(clock, exitPollMs);
   }
   throw new TransportError("the engine does not tell how the command ended", true);
-}
-
-/**
- * The engine has no call for this. It tells the pid as its node counts; the kernel there tells the same process's pid as
- * the container counts, and that one can be signalled from inside, with no right on the node beyond reading /proc.
- */
-async function killExec({ docker, transport, clock }: DockerExecParts, exec: Docker.Exec, id: string, name: "SIGTERM" | "SIGKILL"): Promise<void> {
-  let Pid = 0;
-  // A command that was asked for a moment ago has no pid yet.
-  for (let i = 0; i < exitPollsMax && Pid === 0; i++) {
-    const told = (await exec.inspect()) as { Pid: number; Running: boolean; ExitCode: number | null };
-    if (!told.Running && told.ExitCode !== null) return;
-    Pid = told.Pid;
-    if (Pid === 0) await sleep(clock, exitPollMs);
-  }
-  if (Pid === 0) return;
-  const status = Buffer.from(await transport.files.read(`/proc/${Pid}/status`, 64 * 1024)).toString("utf8");
-  const inner = /^NSpid:.*\s(\d+)$/m.exec(status)?.[1];
-  if (inner === undefined) return;
-  const script = `kill -${name.slice(3)} -${inner} 2>/dev/null || kill -${name.slice(3)} ${inner}`;
-  const killer = await docker.getContainer(id).exec({ Cmd: ["sh", "-c", script], User: "0" });
-  await killer.start({ Detach: true });
 }

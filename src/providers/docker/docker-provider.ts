@@ -19,13 +19,15 @@ export interface DockerProviderParts {
   readonly clock: Clock;
   /** The engine's unix socket on the transport's machine. */
   readonly socketPath: string;
+  /** Aborts when the machine is let go of: nothing is tried there any more. */
+  readonly closing?: AbortSignal | undefined;
 }
 
 const removingLooksMax = 40;
 const removingLookMs = 50;
 
 /** Containers of one Docker engine. */
-export function createDockerProvider({ transport, clock, socketPath }: DockerProviderParts): Provider {
+export function createDockerProvider({ transport, clock, socketPath, closing }: DockerProviderParts): Provider {
   const docker = createDockerClient({ transport, clock, socketPath });
   const call = <T>(signal: AbortSignal | undefined, ask: () => Promise<T>) => callEngine(socketPath, signal, ask);
 
@@ -63,7 +65,7 @@ export function createDockerProvider({ transport, clock, socketPath }: DockerPro
       await call(signal, () => tolerate([304, 404], () => docker.getContainer(id).stop({ t: graceSeconds, abortSignal: signal })));
     },
     destroy: (id, what, signal) => destroy(docker, socketPath, id, what, signal),
-    exec: (id, argv, options) => execInContainer({ docker, transport, clock, socketPath }, id, argv, options),
+    exec: (id, argv, options) => execInContainer({ docker, transport, clock, socketPath, closing }, id, argv, options),
     async dial(id, port, signal): Promise<Duplex> {
       const instance = await inspect(id, signal);
       if (instance?.address === undefined) throw new ProviderError("NotRunning", `container ${id} does not run, or has no address`, true);

@@ -61,6 +61,8 @@ function duplexOfCommand(stream: ExecStream): Duplex {
     if (!duplex.push(chunk)) stream.stdout.pause();
   });
   stream.stdout.once("end", () => duplex.push(null));
+  // Whoever it is for may not listen yet.
+  duplex.on("error", () => {});
   stream.exit.catch((error: unknown) => duplex.destroy(error instanceof Error ? error : new TransportError(String(error), true)));
   return duplex;
 }

@@ -102,6 +102,9 @@ export interface KeeperScript {
  * The session keeper: one shell a connection. It ends sessions when told, and all that it knows of when the connection is
  * gone: sshd itself leaves a command without a terminal running then.
  *
+ * It notes which sshd carries it, too. One that does not know yet that its connection is lost goes on listening on the ports it was
+ * asked to, so whoever ends what a lost connection left ends that sshd first: by its pid, start time and name, and never a live one's.
+ *
  * Takes lines: `k PID START SIGNAL` signals a session and answers `k PID;`, `f PID …` forgets. A file named after each pid holds the
  * start time, so that a recycled pid is never signalled. The number of a session is not given out again while any process is in it.
  */
@@ -123,8 +126,12 @@ export function keeperScript({ nonce, name, leftovers, adopted }: KeeperScript):
     `v_all() { mv "$1" "$1.gone" 2>/dev/null || return 0; v_any=; ` +
       `for v_sign in TERM KILL; do for v_entry in "$1.gone"/*; do [ -f "$v_entry" ] || continue; IFS= read -r v_start <"$v_entry"; v_end "\${v_entry##*/}" "$v_start" $v_sign; [ -z "$v_hit" ] || v_any=1; done; ` +
       `[ -n "$v_any" ] || break; [ $v_sign = KILL ] || sleep 0.2 2>/dev/null || sleep 1; done; rm -rf "$1.gone"; }`,
+    // A name that no pid's entry has.
+    `v_sshd() { { IFS= read -r v_stat </proc/$1/stat; } 2>/dev/null || return 1; case $v_stat in "$1 (sshd"*) ;; *) return 1;; esac; set -- \${v_stat##*) }; v_began=\${20}; }`,
+    `[ -z "$v_dir" ] || ! v_sshd $PPID || printf '%s %s\\n' $PPID "$v_began" >"$v_dir/.sshd"`,
+    `v_lost() { if { IFS=' ' read -r v_1 v_2 <"$1/.sshd"; } 2>/dev/null && v_sshd "$v_1" && [ "$v_began" = "$v_2" ]; then kill "$v_1" 2>/dev/null; fi; v_all "$1"; }`,
     `printf '%s+%s;' ${nonce} "$v_dir"`,
-    ...leftovers.map((path) => `v_all ${shQuote(path)}`),
+    ...leftovers.map((path) => `v_lost ${shQuote(path)}`),
     `while IFS=' ' read -r v_verb v_1 v_2 v_3; do case $v_verb in k) v_end $v_1 $v_2 $v_3; printf 'k %s;' $v_1;; f) [ -z "$v_dir" ] || (cd "$v_dir" && rm -f $v_1 $v_2 $v_3);; esac; done`,
     `[ -z "$v_dir" ] || v_all "$v_dir"`,
     ...adopted.map((path) => `v_all ${shQuote(path)}`),

@@ -1,13 +1,10 @@
 import type { Clock } from "../../base/clock.ts";
 import { SshError } from "./ssh-error.ts";
 import { TransportError } from "../transport.ts";
+import type { SessionLimit } from "./session-limit.ts";
 
-/** Sessions that OpenSSH allows on one connection unless it is told otherwise (MaxSessions). Forwarded connections do not count. */
-export const sessionsMaxDefault = 10;
 /** Operations that may wait for a session; more are refused. */
 const waitingMax = 1000;
-/** After a refusal we keep to what was allowed for this long, and then try again whether there is more. */
-const learnedMs = 60_000;
 /** A refusal is tried again after this long, twice as long each time. */
 const retryMs = 10;
 const retryMsMax = 1000;
@@ -46,20 +43,16 @@ interface Waiting {
   readonly fail: (error: Error) => void;
 }
 
-export function createSessionBudget({ clock, sessionsMax = sessionsMaxDefault, where }: { readonly clock: Clock; readonly sessionsMax?: number | undefined; readonly where: string }): SessionBudget {
+export function createSessionBudget({ clock, limit, where }: { readonly clock: Clock; readonly limit: SessionLimit; readonly where: string }): SessionBudget {
   const queue: Waiting[] = [];
   const givers = new Set<() => void>();
   let tickets = 0;
   let taken = 0;
   let open = 0;
-  /** The most that were ever open at once: so many the machine certainly allows. */
-  let proven = 0;
-  let learned: { readonly limit: number; readonly untilMs: number } | undefined;
   let closed: SshError | undefined;
 
-  const limit = () => (learned !== undefined && clock.monotonic() < learned.untilMs ? learned.limit : sessionsMax);
   const serve = () => {
-    while (queue.length > 0 && taken < limit()) {
+    while (queue.length > 0 && taken < limit.now) {
       taken++;
       queue.shift()!.go();
     }
@@ -104,7 +97,9 @@ export function createSessionBudget({ clock, sessionsMax = sessionsMaxDefault, w
       await turn(ticket, signal);
       try {
         const value = await openOne();
-        proven = Math.max(proven, ++open);
+        limit.allowed(++open);
+        // That may have shown that there is room for another.
+        serve();
         let back = false;
         return {
           value,
@@ -117,8 +112,7 @@ export function createSessionBudget({ clock, sessionsMax = sessionsMaxDefault, w
         };
       } catch (error) {
         if (error instanceof SessionRefused) {
-          // The machine may not have noticed yet that one has ended: what it once allowed, it will allow again.
-          learned = { limit: Math.max(1, proven), untilMs: clock.monotonic() + learnedMs };
+          limit.refused();
           alone = open === 0 ? alone + 1 : 0;
           if (alone >= refusalsAloneMax || tries >= refusalsMax) {
             giveBack();
@@ -146,7 +140,7 @@ export function createSessionBudget({ clock, sessionsMax = sessionsMaxDefault, w
       return queue.length;
     },
     get limit() {
-      return limit();
+      return limit.now;
     },
     close(reason) {
       closed = reason;

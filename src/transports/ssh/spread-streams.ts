@@ -1,11 +1,15 @@
-import type { Clock } from "../../base/clock.ts";
-import type { Transport } from "../transport.ts";
+import { timeoutSignal, type Clock } from "../../base/clock.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
+import { TransportError, type Transport } from "../transport.ts";
 import type { SshTransport } from "./ssh-transport.ts";
 
 /** Connections besides the first one. */
 const connectionsMax = 15;
 /** One that carries nothing any more is kept so long for the next stream. */
 const idleMsMax = 30_000;
+/** Commands that may wait for a connection with room, and how long each may. */
+const waitingMax = 1000;
+const waitMsMax = 45_000;
 
 export interface SpreadStreamsParts {
   /** Carries everything that ends soon, and the first streams. */
@@ -30,6 +34,7 @@ export function spreadStreams({ main, another, clock }: SpreadStreamsParts): Tra
   const first: Carrier = { transport: main, streams: 0, idle: undefined };
   const others = new Set<Carrier>();
   const closing = new Set<Promise<void>>();
+  const waiting: ((carrier: Carrier) => void)[] = [];
 
   const drop = (carrier: Carrier) => {
     others.delete(carrier);
@@ -38,20 +43,53 @@ export function spreadStreams({ main, another, clock }: SpreadStreamsParts): Tra
     closing.add(closed);
     return closed.finally(() => closing.delete(closed));
   };
-  const carrierNow = (): Carrier => {
+  /** One with room for a stream more; undefined while there is none. */
+  const carrierWithRoom = (): Carrier | undefined => {
     // Half of what is left beside the keeper and SFTP stays for what ends soon; on the others the keeper is alone with streams.
     const { sessionsLimit } = main;
     if (first.streams < Math.floor((sessionsLimit - 2) / 2)) return first;
     const most = Math.max(1, sessionsLimit - 2);
     for (const each of others) if (each.streams < most) return each;
-    // Beyond the bound the budget of the least busy one decides who waits.
-    if (others.size >= connectionsMax) return [...others].reduce((least, each) => (each.streams < least.streams ? each : least));
+    if (others.size >= connectionsMax) return undefined;
     const made: Carrier = { transport: another(), streams: 0, idle: undefined };
     others.add(made);
     return made;
   };
+  const claim = (carrier: Carrier) => {
+    carrier.streams++;
+    carrier.idle?.[Symbol.dispose]();
+    return carrier;
+  };
+  const serve = () => {
+    while (waiting.length > 0) {
+      const carrier = carrierWithRoom();
+      if (carrier === undefined) return;
+      waiting.shift()!(claim(carrier));
+    }
+  };
+  /** Never beside a stream that may last for ever on a connection that has room for one: first come, first served, where one has ended. */
+  const carrierFor = async (signal: AbortSignal | undefined): Promise<Carrier> => {
+    const carrier = waiting.length === 0 ? carrierWithRoom() : undefined;
+    if (carrier !== undefined) return claim(carrier);
+    if (waiting.length >= waitingMax) throw new TransportError(`${main.name}: ${waitingMax} commands wait for a session already; try again later`, false);
+    let go: (carrier: Carrier) => void = () => {};
+    const turn = new Promise<Carrier>((resolve) => (go = resolve));
+    waiting.push(go);
+    using bound = timeoutSignal(clock, waitMsMax, "waiting for a session", signal);
+    try {
+      return await untilAborted(turn, bound.signal);
+    } catch (error) {
+      const at = waiting.indexOf(go);
+      // Its turn came in the same moment.
+      if (at < 0) void turn.then(giveBack);
+      else waiting.splice(at, 1);
+      if (signal?.aborted === true) throw error;
+      throw new TransportError(`${main.name}: all ${connectionsMax} connections are full of commands that last, as its sshd allows only ${main.sessionsLimit} sessions on each; raise MaxSessions in its sshd_config, or run fewer`, false, { cause: error });
+    }
+  };
   const giveBack = (carrier: Carrier) => {
     carrier.streams--;
+    serve();
     if (carrier === first || carrier.streams > 0 || !others.has(carrier)) return;
     carrier.idle = clock.after(idleMsMax, () => void drop(carrier));
   };
@@ -60,9 +98,7 @@ export function spreadStreams({ main, another, clock }: SpreadStreamsParts): Tra
     name: main.name,
     run: (argv, options) => main.run(argv, options),
     async exec(argv, options) {
-      const carrier = carrierNow();
-      carrier.streams++;
-      carrier.idle?.[Symbol.dispose]();
+      const carrier = await carrierFor(options.signal);
       try {
         const stream = await carrier.transport.exec(argv, options);
         const ended = () => giveBack(carrier);
@@ -74,6 +110,7 @@ export function spreadStreams({ main, another, clock }: SpreadStreamsParts): Tra
       }
     },
     dial: (target, signal) => main.dial(target, signal),
+    listen: (port, onConnection, signal) => main.listen(port, onConnection, signal),
     isPortFree: (port) => main.isPortFree(port),
     files: main.files,
     async close() {

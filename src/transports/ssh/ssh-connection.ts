@@ -1,7 +1,8 @@
 import { setMaxListeners } from "node:events";
-import type { Client } from "ssh2";
+import type { Client, ClientChannel } from "ssh2";
 import { messageOf } from "../../base/errors.ts";
 import { createSessionBudget, type SessionBudget } from "./session-budget.ts";
+import { createSessionLimit } from "./session-limit.ts";
 import { SshError } from "./ssh-error.ts";
 import { shakeHands } from "./ssh-handshake.ts";
 import { keepaliveIntervalMs, keepaliveUnansweredMax, nameOfMachine, type SshOptions } from "./ssh-options.ts";
@@ -9,11 +10,16 @@ import { keepaliveIntervalMs, keepaliveUnansweredMax, nameOfMachine, type SshOpt
 /** For the last bytes of a connection that we end to get away. */
 const farewellMsMax = 1000;
 
+/** What becomes of a connection that was made to a port which sshd listens on for us: it is opened, or refused. */
+export type TakeConnection = (accept: () => ClientChannel, refuse: () => void) => void;
+
 /** A connection that is up, or was. It never comes back: `SshLink` makes another. */
 export interface SshConnection {
   /** ssh2's own. Only while `lost` has not aborted. */
   readonly client: Client;
   readonly sessions: SessionBudget;
+  /** Who takes what connects to a port of the machine's 127.0.0.1; at any other it is refused. */
+  readonly takers: Map<number, TakeConnection>;
   /** Aborts when the connection is gone; its reason is an SshError that says why. */
   readonly lost: AbortSignal;
   /** How long the last question whether the machine still answers took. */
@@ -35,7 +41,7 @@ export async function connectSsh(options: SshOptions, signal: AbortSignal, onLat
   const { clock } = options;
   const where = nameOfMachine(options);
   const { client, socket } = await shakeHands(options, signal);
-  const sessions = createSessionBudget({ clock, where, sessionsMax: options.sessionsMax });
+  const sessions = createSessionBudget({ clock, where, limit: options.sessionLimit ?? createSessionLimit({ clock }) });
   const lost = new AbortController();
   // One listener for each stream that it carries.
   setMaxListeners(0, lost.signal);
@@ -55,8 +61,13 @@ export async function connectSsh(options: SshOptions, signal: AbortSignal, onLat
   client.on("end", () => lose(unreachable("the machine ended it")));
   client.on("close", () => lose(unreachable("it was closed")));
 
-  // Ports are bound to see whether they are free, not to be connected to.
-  client.on("tcp connection", (_from, _accept, reject) => reject?.());
+  const takers = new Map<number, TakeConnection>();
+  client.on("tcp connection", ({ destPort }, accept, reject) => {
+    const take = takers.get(destPort);
+    // Ports are bound to see whether they are free as well, not to be connected to.
+    if (take === undefined) reject();
+    else take(accept, reject);
+  });
 
   keepAlive({
     options,
@@ -72,6 +83,7 @@ export async function connectSsh(options: SshOptions, signal: AbortSignal, onLat
   return {
     client,
     sessions,
+    takers,
     lost: lost.signal,
     get latencyMs() {
       return latencyMs;

@@ -87,8 +87,9 @@ function forward(connection: SshConnection, target: DialTarget, signal: AbortSig
   return connection.unlessLost(opening, false);
 }
 
-/** Without the connection it breaks; it does not merely end. */
-function endWith(connection: SshConnection, duplex: Duplex): void {
+/** Without the connection it breaks; it does not merely end. Whoever it is for may not listen yet, and nobody must. */
+export function endWith(connection: SshConnection, duplex: Duplex): void {
+  duplex.on("error", () => {});
   const onLost = () => void duplex.destroy(connection.lost.reason as Error);
   connection.lost.addEventListener("abort", onLost, { once: true });
   duplex.once("close", () => connection.lost.removeEventListener("abort", onLost));

@@ -1,6 +1,6 @@
 import { sleep } from "../../base/clock.ts";
 import { connectSsh, type SshConnection } from "./ssh-connection.ts";
-import { sessionsMaxDefault } from "./session-budget.ts";
+import { createSessionLimit } from "./session-limit.ts";
 import { SshError, type SshFailure } from "./ssh-error.ts";
 import { nameOfMachine, reconnectMs, reconnectMsMax, type SshOptions } from "./ssh-options.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
@@ -33,7 +33,7 @@ export interface SshLink {
 }
 
 export function createSshLink(options: SshOptions): SshLink {
-  const { clock, random } = options;
+  const { clock, random, sessionLimit = createSessionLimit(options) } = options;
   const baseMs = options.reconnectMs ?? reconnectMs;
   const mostMs = options.reconnectMsMax ?? reconnectMsMax;
   const listeners = new Set<(state: SshState) => void>();
@@ -60,10 +60,11 @@ export function createSshLink(options: SshOptions): SshLink {
     if (waitMs > 0) await sleep(clock, waitMs, ending.signal);
     tell({ phase: "connecting" });
     try {
-      const connection = await connectSsh(options, ending.signal, (latencyMs) => {
+      const connection = await connectSsh({ ...options, sessionLimit }, ending.signal, (latencyMs) => {
         if (current === connection) tell({ phase: "ready", latencyMs });
       });
       failures = 0;
+      sessionLimit.renew();
       current = connection;
       tell({ phase: "ready", latencyMs: connection.latencyMs });
       connection.lost.addEventListener("abort", () => broke(connection.lost.reason as SshError), { once: true });
@@ -97,7 +98,7 @@ export function createSshLink(options: SshOptions): SshLink {
       return state;
     },
     get sessionsLimit() {
-      return current?.sessions.limit ?? options.sessionsMax ?? sessionsMaxDefault;
+      return sessionLimit.now;
     },
     onState(listener) {
       listeners.add(listener);

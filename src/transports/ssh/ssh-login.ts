@@ -69,7 +69,12 @@ export function createLogin(user: string, credentials: SshCredentials): SshLogin
       // ssh2 takes `false` for "no more"; its types do not know.
       void advance(methodsLeft).then((method) => next((method ?? false) as AnyAuthMethod));
     },
-    tried: () => (said.length === 0 ? "nothing: there is no agent, no key and no password" : said.join(", ")),
+    tried() {
+      // It hung up on this one.
+      const all = current === undefined || current === "" ? said : [...said, `${current} (no answer)`];
+      if (all.length > 0) return all.join(", ");
+      return attempts.length > 0 ? "nothing yet" : "nothing: there is no agent, no key and no password";
+    },
     get offered() {
       return offered;
     },

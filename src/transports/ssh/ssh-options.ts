@@ -3,6 +3,7 @@ import type { Random } from "../../base/random.ts";
 import type { Transport } from "../transport.ts";
 import type { HandshakeGate } from "./handshake-gate.ts";
 import type { HostKey } from "./host-key.ts";
+import type { SessionLimit } from "./session-limit.ts";
 import type { SshCredentials } from "./ssh-login.ts";
 
 /** Between two questions whether the machine still answers. */
@@ -33,8 +34,8 @@ export interface SshOptions {
   readonly random: Random;
   /** Default: the one of this process. */
   readonly gate?: HandshakeGate | undefined;
-  /** Sessions at once on the connection, before the machine has told otherwise. Default 10, as OpenSSH has it. */
-  readonly sessionsMax?: number | undefined;
+  /** Sessions at once on a connection, which all ways to one machine share. Default: OpenSSH's ten until the machine has told otherwise. */
+  readonly sessionLimit?: SessionLimit | undefined;
   /** Defaults: the constants of the same names. */
   readonly keepaliveIntervalMs?: number | undefined;
   readonly keepaliveUnansweredMax?: number | undefined;

@@ -6,6 +6,7 @@ import { askAlive } from "./ssh-connection.ts";
 import { createSshDial } from "./ssh-dial.ts";
 import { createSshExec } from "./ssh-exec.ts";
 import { createSshFiles } from "./ssh-files.ts";
+import { createSshListen } from "./ssh-listen.ts";
 import { createSshLink, type SshState } from "./ssh-link.ts";
 import { createIsPortFree } from "./ssh-ports.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
@@ -32,6 +33,7 @@ export function createSshTransport(options: SshOptions): SshTransport {
   const { exec, end } = createSshExec(options, link, keepers);
   const run: Transport["run"] = (argv, runOptions) => runCommand(clock, exec, argv, runOptions);
   const { dial, end: endDialed } = createSshDial(options, link, exec);
+  const { listen, end: endListeners } = createSshListen(options, link, run);
   return {
     name: `ssh ${nameOfMachine(options)}`,
     get state() {
@@ -49,11 +51,13 @@ export function createSshTransport(options: SshOptions): SshTransport {
     exec,
     run,
     dial,
+    listen,
     isPortFree: createIsPortFree(options, link, run),
     files: createSshFiles(options, link, exec, run),
     async close() {
       link.refuse();
       endDialed();
+      endListeners();
       await end();
       await keepers.close();
       link.close();

@@ -7,6 +7,8 @@ export interface TransportPlace {
   readonly transport: Transport;
   /** An empty directory of the place's own. */
   readonly directory: string;
+  /** The code of the error that `listen` ends with here, whatever the port; undefined: it works. */
+  readonly listenFailure?: string | undefined;
   /** Another transport to the same machine, which the case closes. */
   open(): Promise<Transport>;
   close(): Promise<void>;

@@ -3,6 +3,7 @@ import type { TransportPlace, TransportTest } from "./place.ts";
 import { commandCases } from "./suite-commands.ts";
 import { endingCases } from "./suite-ending.ts";
 import { fileCases } from "./suite-files.ts";
+import { listenCases } from "./suite-listen.ts";
 import { socketCases } from "./suite-sockets.ts";
 import { terminalCases } from "./suite-terminal.ts";
 
@@ -19,6 +20,7 @@ export function transportConformance(name: string, make: () => Promise<Transport
     describe("endings", () => endingCases(test));
     describe("terminals", () => terminalCases(test));
     describe("sockets", () => socketCases(test));
+    describe("listening", () => listenCases(test));
     describe("files", () => fileCases(test));
   });
 }
