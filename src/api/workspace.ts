@@ -118,7 +118,7 @@ const status = z.strictObject({
   nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339."),
   address: z.string().optional().describe("Address of the instance, as seen from its node."),
   ports: mergedByKeys(z.array(workspacePort), "port").optional().describe("Where its ports answer on the server's machine."),
-  remarks: z.array(z.string()).optional().describe("What its engine says of the instance that is worth knowing and no trouble."),
+  remarks: z.array(z.string()).optional().describe("What its user should know of the instance though nothing is wrong, as its engine tells."),
   snapshots: mergedByKeys(z.array(snapshot), "name").optional().describe("The snapshots of spec.snapshots, as they are."),
   restored: restored.optional().describe("The last spec.restore that was carried out."),
 });
