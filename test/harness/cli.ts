@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { startProgram, type ProgramOptions, type ProgramResult, type RunningProgram } from "./program.ts";
@@ -18,7 +18,7 @@ export interface TestCli {
   json<T>(...args: readonly string[]): Promise<T>;
   /** Pid of the server on record. @throws when none is */
   serverPid(): Promise<number>;
-  /** Stops the server and removes the home. */
+  /** Stops the server and removes the home. @throws when a server had ended of an error nobody took */
   dispose(): Promise<void>;
 }
 
@@ -48,8 +48,18 @@ export function createTestCli(extraEnv: Readonly<Record<string, string>> = {}, h
     },
     async dispose() {
       await cli.run(["server", "stop"]);
+      const crash = crashOf(join(home, "log", "server.log"));
       rmSync(home, { recursive: true, force: true });
+      if (crash !== undefined) throw new Error(`the server of ${home} crashed:\n${crash}`);
     },
   };
   return cli;
+}
+
+/** What Node.js said when it ended a server for an error that nothing had caught. */
+function crashOf(log: string): string | undefined {
+  if (!existsSync(log)) return undefined;
+  const lines = readFileSync(log, "utf8").split("\n");
+  const end = lines.findIndex((line) => /^Node\.js v\d/.test(line));
+  return end < 0 ? undefined : lines.slice(Math.max(0, end - 40), end).filter((line) => !line.startsWith("{")).join("\n");
 }

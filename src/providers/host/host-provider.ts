@@ -54,7 +54,12 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
       throw unreachable(error);
     }
   };
-  const bootId = async () => (await readText("/proc/sys/kernel/random/boot_id"))?.trim() ?? "";
+  const bootId = (): Promise<string> => {
+    const boot = readText("/proc/sys/kernel/random/boot_id").then((text) => text?.trim() ?? "");
+    // Read ahead, and perhaps for nobody: a failure is told to who comes to need it.
+    boot.catch(() => {});
+    return boot;
+  };
 
   const load = async (home: string): Promise<InstanceRecord | undefined> => {
     const text = await readText(`${home}/instance.json`);
@@ -70,7 +75,6 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
 
   /** @param boot of the machine; read once for many instances */
   const inspect = async (id: string, boot: Promise<string> = bootId()): Promise<Instance | undefined> => {
-    boot.catch(() => {}); // Told to who comes to need it.
     const seen = running.look();
     const home = await homeOf(id);
     let found: InstanceRecord | undefined;
