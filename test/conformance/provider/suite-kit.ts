@@ -47,7 +47,7 @@ export interface Kit {
   test(what: string, body: (provider: Provider) => Promise<void>): void;
   /** Aborts when an engine has had time enough for any one thing. */
   signal(): AbortSignal;
-  /** A spec of an owner that no other case has. What is made of it is destroyed after the suite. */
+  /** A spec of an owner that no other case has. What is made of it is destroyed after the case. */
   specOf(more?: Partial<InstanceSpec>): InstanceSpec;
   /** Makes and starts one; its id. */
   running(provider: Provider, more?: Partial<InstanceSpec>): Promise<string>;

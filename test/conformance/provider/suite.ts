@@ -26,6 +26,12 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
       ids.add(instanceId(spec.owner));
       return spec;
     };
+    // After each case: a machine may not have the room for all of them.
+    const clear = async () => {
+      const all = [...ids];
+      ids.clear();
+      await Promise.all(all.map((id) => place.provider.destroy(id, { volumes: true }, signal())));
+    };
     const kit: Kit = {
       signal,
       specOf,
@@ -34,7 +40,13 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
       test(what, body) {
         assert.ok(!asked.has(what), `two cases are called "${what}"`);
         asked.add(what);
-        it(what, { skip: skip[what] ?? false }, () => body(place.provider));
+        it(what, { skip: skip[what] ?? false }, async () => {
+          try {
+            await body(place.provider);
+          } finally {
+            await clear();
+          }
+        });
       },
       async running(provider: Provider, more: Partial<InstanceSpec> = {}) {
         const spec = specOf(more);
@@ -59,7 +71,6 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
       place = await make();
     });
     after(async () => {
-      for (const id of ids) await place.provider.destroy(id, { volumes: true }, signal());
       await place.close();
     });
 
