@@ -25,8 +25,10 @@ else
       const transport = sshTo(sshd);
       const nowhere = sshTo(sshd, { port: await freePort() });
       const dir = () => Promise.resolve(join(base, "not", "made", "yet"));
+      const again = () => createLxcProvider({ transport, clock, random, relay, dir });
       return {
-        provider: createLxcProvider({ transport, clock, random, relay, dir }),
+        provider: again(),
+        again,
         unreachable: createLxcProvider({ transport: nowhere, clock, random, relay, dir }),
         image: "busybox",
         async close() {

@@ -20,8 +20,10 @@ else
     () => {
       const dir = mkdtempSync(join(tmpdir(), "vd-lxc-"));
       const transport = createLocalTransport({ clock });
+      const again = () => createLxcProvider({ transport, clock, random, relay, dir: () => Promise.resolve(dir) });
       return Promise.resolve({
-        provider: createLxcProvider({ transport, clock, random, relay, dir: () => Promise.resolve(dir) }),
+        provider: again(),
+        again,
         unreachable: undefined,
         image: "busybox",
         async close() {

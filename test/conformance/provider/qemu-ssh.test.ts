@@ -21,6 +21,7 @@ else
       const nowhere = qemuPlace(sshTo(sshd, { port: await freePort() }));
       return {
         provider: place.provider,
+        again: place.again,
         unreachable: nowhere.provider,
         image,
         engine,
