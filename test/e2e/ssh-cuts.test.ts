@@ -226,7 +226,7 @@ describe("connections to a Node that are cut in the middle of something", { time
         };
       });
       await act();
-      await lost;
+      await Promise.race([lost, new Promise((_resolve, reject) => setTimeout(() => reject(new Error(`${pieces} pieces did not go ${direction}`)), 60_000).unref())]);
     };
     const mine = (name: string) => processes().filter(({ environment }) => environment.some((each) => each.startsWith("VENDETTA_INSTANCE=") || each === `MARKS=${marksDir(name)}`)).map(({ command }) => command);
     const commandsOf = (name: string) => mine(name).filter((command) => /MARKS\/runs|sleep 4711/.test(command) && !command.includes("vendetta-supervise"));

@@ -20,10 +20,12 @@ export interface EngineTrap {
 /** A unix socket before a Docker engine's that sees what is asked, and can do something at a chosen moment of it. */
 export interface EngineGate {
   readonly socketPath: string;
-  /** Resolves once the trap has sprung; it does so once. */
+  /** Resolves once the trap has sprung; it does so once. @throws when nothing of the kind has come for half a minute */
   set(trap: EngineTrap): Promise<void>;
   close(): Promise<void>;
 }
+
+const patienceMs = 30_000;
 
 export async function startEngineGate(enginePath: string): Promise<EngineGate> {
   const socketPath = `${enginePath}.gate`;
@@ -75,7 +77,20 @@ export async function startEngineGate(enginePath: string): Promise<EngineGate> {
   await once(server, "listening");
   return {
     socketPath,
-    set: (trap) => new Promise((resolve) => (waiting = { ...trap, sprung: resolve })),
+    set: (trap) =>
+      new Promise((resolve, reject) => {
+        const patience = setTimeout(() => {
+          waiting = undefined;
+          reject(new Error(`the engine was not asked for what is waited for (${trap.moment})`));
+        }, patienceMs);
+        waiting = {
+          ...trap,
+          sprung() {
+            clearTimeout(patience);
+            resolve();
+          },
+        };
+      }),
     async close() {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -20,6 +20,8 @@ export function createDockerClient({ transport, clock, socketPath }: { readonly 
       .dial({ socketPath }, bound.signal)
       .then(
         (stream) => {
+          // Between two requests, and before the first, Node's agent does not always listen (lib/_http_agent.js says so of itself).
+          stream.on("error", () => {});
           // HTTP has no use for a half-open connection, and the agent would keep it for a next request.
           stream.once("end", () => stream.end());
           done(null, asSocket(stream));

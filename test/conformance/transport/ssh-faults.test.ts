@@ -126,6 +126,13 @@ describe("ssh: a connection that breaks", { timeout: 120_000, skip: why }, () =>
     proxy.cut();
     assert.ok((await broke) instanceof SshError);
   });
+  it("under a connection that it carries and nobody listens to: that closes, and ends nobody's process", async () => {
+    const stream = await transport.dial({ host: "127.0.0.1", port: sshd.port }, AbortSignal.timeout(timeoutMs));
+    const closed = new Promise<void>((resolve) => stream.once("close", resolve));
+    proxy.cut();
+    await closed;
+    assert.ok(stream.errored instanceof SshError);
+  });
   it("is lived through when it is silent for a third of what is borne", async () => {
     const phases = new Set<string>();
     const stream = await transport.exec(["cat"], {});
