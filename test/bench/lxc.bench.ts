@@ -86,6 +86,6 @@ else {
     await run("chmod", ["755", dir]);
     await bench(dir);
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    for (const each of [dir, join("/run/lxc/lock", dir)]) rmSync(each, { recursive: true, force: true });
   }
 }

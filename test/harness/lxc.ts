@@ -9,7 +9,7 @@ export function lxcUnavailable(): string | undefined {
   return why;
 }
 
-/** What containers below this directory still hold of the machine: processes, cgroups, mounts, cables and bridges. A server that listens for hints is no container. */
+/** What containers below this directory still hold of the machine: processes, cgroups, mounts, cables, bridges and locks. A server that listens for hints is no container. */
 export function heldByContainers(dir: string): string[] {
   const said = (command: string) => execFileSync("sh", ["-c", command], { encoding: "utf8" }).split("\n").filter((line) => line !== "");
   return [
@@ -17,6 +17,7 @@ export function heldByContainers(dir: string): string[] {
     ...said(`grep -F '${dir}/' /proc/self/mounts; true`),
     ...said(`ip -o link show | grep -o '\\b\\(vl\\|ve\\)[0-9a-f]\\{12\\}\\b'; true`),
     ...said(`find /sys/fs/cgroup -type d -name 'lxc.*.vendetta-conform-u${process.pid}x*'`),
+    ...said(`find /run/lxc/lock${dir} 2>/dev/null; true`),
     ...said(`ls /run/vendetta-lxc 2>/dev/null; true`),
   ];
 }

@@ -212,7 +212,9 @@ if [ -d "$home" ]; then
   ${endScript}
   ip link del "$veth" 2>/dev/null
   ${sweepCgroups}
-  rm -f "/run/lxc/lock/$lxc/.$id" "/run/lock/lxc/$lxc/.$id"
+  rm -f "/run/lxc/lock$lxc/.$id" "/run/lock/lxc$lxc/.$id"
+  # LXC keeps a directory of locks for each of its paths; the one of a path with another container is not empty.
+  rmdir -p "/run/lxc/lock$lxc" 2>/dev/null
   rm -f "$home/address"
   rm -rf --one-file-system "$home" || no DestroyFailed "$home cannot be removed"
   ${leaveScript}

@@ -73,7 +73,8 @@ case $kind in
     : >"$new/config"
     lxc-create -P "$new" -n made -f "$new/config" -t "$source" -- "$@" >"$new/said" 2>&1 </dev/null ||
       give_up ImagePullFailed "the template $source failed: $(grep -v '^lxc-create: ' "$new/said" | tail -n 4)"
-    rm -rf "$new/plain" && mv "$new/made/rootfs" "$new/plain" && rm -rf "$new/made" "/run/lxc/lock/$new"
+    rm -rf "$new/plain" && mv "$new/made/rootfs" "$new/plain" && rm -rf "$new/made" "/run/lxc/lock$new"
+    rmdir -p "/run/lxc/lock\${new%/*}" 2>/dev/null
     if [ "$source" = busybox ] && ! chroot "$new/plain" /bin/busybox true 2>/dev/null; then give_up ImagePullFailed "the node's busybox needs libraries that the container will not have; install busybox-static"; fi
     # Its init would wait for ever for a lease, deaf to the wish to halt, where no DHCP server is.
     [ "$source" != busybox ] || sed -i 's,^/bin/udhcpc.*,ip -4 addr show dev eth0 2>/dev/null | grep -q inet || /bin/udhcpc -i eth0 \\&,' "$new/plain/etc/init.d/rcS";;
