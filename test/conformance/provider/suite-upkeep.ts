@@ -90,6 +90,8 @@ export function upkeepCases({ test, signal, running, run, place, patient }: Kit)
   test("shows its console, also after its end, and no more of it than was asked for", async (provider) => {
     const { mainCommand } = place();
     const id = await running(provider, mainCommand === undefined ? {} : { engine: mainCommand("echo it says this; echo and that >&2; exec sleep 1000") });
+    // A quiet one says nothing by itself.
+    if (mainCommand === undefined) await run(provider, id, ["sh", "-c", "echo it says this > /dev/console"]);
     const shown = await eventually(async () => {
       const text = await provider.console!(id, 64 * 1024, signal());
       assert.ok(text.length > 0);
