@@ -8,7 +8,7 @@ import { systemClock as clock, systemRandom as random } from "../../../src/base/
 import { createLxcProvider } from "../../../src/providers/lxc/lxc-provider.ts";
 import { createLocalTransport } from "../../../src/transports/local.ts";
 import { relay } from "../../../src/transports/ssh/relay.ts";
-import { lxcUnavailable } from "../../harness/lxc.ts";
+import { behindContainers, lxcUnavailable } from "../../harness/lxc.ts";
 import { providerConformance } from "./suite.ts";
 
 const why = lxcUnavailable();
@@ -24,6 +24,7 @@ else
       return Promise.resolve({
         provider: again(),
         again,
+        behind: behindContainers(join(dir, "lxc")),
         unreachable: undefined,
         image: "busybox",
         async close() {
@@ -36,6 +37,7 @@ else
       skip: {
         "publishes a port where it was told to, and says when that is taken": "publishes no ports: the server carries them",
         "answers on a published port": "publishes no ports: the server carries them",
+        "publishes other ports while it runs": "publishes no ports: the server carries them",
         "throws when the engine does not answer: unknown is not absent (INV-5)": "has no engine that could be silent",
       },
     },

@@ -2,7 +2,7 @@
 
 import { it } from "node:test";
 import { freePort } from "../../harness/ports.ts";
-import { qemuPlace } from "../../harness/qemu-place.ts";
+import { behindMachines, qemuPlace } from "../../harness/qemu-place.ts";
 import { sshTo } from "../../harness/ssh-to.ts";
 import { sshdUnavailable, startSshd } from "../../harness/sshd.ts";
 import { qemuUnavailable, tinyGuest } from "../../harness/tiny-guest.ts";
@@ -22,6 +22,7 @@ else
       return {
         provider: place.provider,
         again: place.again,
+        behind: behindMachines(place),
         unreachable: nowhere.provider,
         image,
         engine,

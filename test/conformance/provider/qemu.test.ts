@@ -1,7 +1,7 @@
 // Test run: about 120 s.
 
 import { it } from "node:test";
-import { qemuPlace } from "../../harness/qemu-place.ts";
+import { behindMachines, qemuPlace } from "../../harness/qemu-place.ts";
 import { qemuUnavailable, tinyGuest } from "../../harness/tiny-guest.ts";
 import { providerConformance } from "./suite.ts";
 
@@ -13,7 +13,8 @@ else
     "qemu",
     async () => {
       const { image, engine } = await tinyGuest();
-      return { ...qemuPlace(), unreachable: undefined, image, engine };
+      const place = qemuPlace();
+      return { ...place, behind: behindMachines(place), unreachable: undefined, image, engine };
     },
     {
       patience: 5,
