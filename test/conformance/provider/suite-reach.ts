@@ -6,7 +6,7 @@ import type { Kit } from "./suite-kit.ts";
 /** Ports inside, from the node. */
 export function reachCases({ test, signal, running, patient }: Kit): void {
   const serve = async (provider: Provider, id: string, port: number, page: string) => {
-    const server = await provider.exec(id, ["sh", "-c", `mkdir -p www && echo ${page} > www/index.html; exec busybox httpd -f -p ${port} -h www`], { workingDir: "/tmp" });
+    const server = await provider.exec(id, ["sh", "-c", `mkdir -p www${port} && echo ${page} > www${port}/index.html; exec busybox httpd -f -p ${port} -h www${port}`], { workingDir: "/tmp" });
     server.stdout.resume();
     server.stderr.resume();
     return server;
