@@ -27,7 +27,7 @@ export async function placingWorld(nodeNames: readonly string[]) {
   const clock = createVirtualClock();
   const random = seededRandom(3);
   const store = createMemoryStore({ clock, random });
-  const engines = new Map(nodeNames.map((name) => [name, createSimEngine(clock)]));
+  const engines = new Map(nodeNames.map((name) => [name, createSimEngine(clock, name)]));
   const machines = new Map(nodeNames.map((name): [string, Machine] => {
     const provider = createSimProvider(engines.get(name)!);
     return [name, { transport: { name, isPortFree: () => Promise.resolve(true) } as unknown as Transport, providers: [provider], provider: (wanted) => (wanted === "docker" ? provider : undefined) }];
