@@ -149,6 +149,24 @@ interface OrphanSearch {
   readonly since: ReadonlyMap<string, number>;
 }
 
+/** Uids of those whose instance here is a stray. Each is asked about itself, as a listing may tell of no start: it may be the very instance that is in use, and two Nodes of one engine (INV-5). */
+async function straysAmong({ clock, log }: EngineWatchParts, nodeName: string, provider: Provider, listed: readonly Instance[], owners: ReadonlyMap<string, Workspace>, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const strays = new Set<string>();
+  for (const instance of listed) {
+    const workspace = owners.get(instance.owner.uid);
+    if (workspace === undefined || !isStray(workspace, nodeName, instance)) continue;
+    try {
+      using bound = timeoutSignal(clock, listTimeoutMs, `looking at ${instance.id}`, signal);
+      const found = await provider.inspect(instance.id, bound.signal);
+      if (found !== undefined && isStray(workspace, nodeName, found)) strays.add(instance.owner.uid);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.debug("cannot look at what may be a stray", { instance: instance.id, error: messageOf(error) });
+    }
+  }
+  return strays;
+}
+
 async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provider: Provider, { listed, placedBefore, since }: OrphanSearch, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
   const { clock, log, recorder, store } = parts;
   // Asked only when the cache knows no owner: the store itself decides.
@@ -157,10 +175,7 @@ async function lookForOrphans(parts: EngineWatchParts, nodeName: string, provide
     return new Map();
   }
   const owners = new Map((await store.list("Workspace")).items.map((each) => [each.metadata.uid, each]));
-  const strays = new Set(listed.filter((instance) => {
-    const workspace = owners.get(instance.owner.uid);
-    return workspace !== undefined && isStray(workspace, nodeName, instance);
-  }).map(({ owner }) => owner.uid));
+  const strays = await straysAmong(parts, nodeName, provider, listed, owners, signal);
   const owned = new Set([...placedBefore, ...owners.keys()].filter((uid) => !strays.has(uid)));
   const plan = planOrphans(listed, owned, since, clock.now());
   const gone = new Set<string>();

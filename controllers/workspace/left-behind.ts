@@ -64,6 +64,8 @@ async function remove(parts: WorkspaceControllerParts, draft: WorkspaceDraft, le
 /** By the engine alone: what is remembered of instances is of the one that took its place. False: it was gone already. */
 async function removeInstance(provider: Provider, id: string, workspace: Workspace, signal: AbortSignal): Promise<boolean> {
   const instance = await provider.inspect(id, signal);
+  // Two Nodes of one engine: it is the one that took its own place.
+  if (instance?.startId !== undefined && instance.startId === workspace.status?.startId) return false;
   if (instance?.state === "running") await provider.stop(id, workspace.spec.terminationGracePeriodSeconds, signal);
   const volumes = isDeleting(workspace);
   if (instance !== undefined || volumes) await provider.destroy(id, { volumes }, signal);

@@ -134,6 +134,7 @@ export const nodeKind: KindDefinition<Node> = {
     { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
     { name: "Reason", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
     { name: "Providers", type: "string", jsonPath: ".status.providers[?(@.usable==true)].name" },
+    { name: "Cordoned", type: "boolean", jsonPath: ".spec.unschedulable" },
     { name: "Address", type: "string", jsonPath: ".status.address", priority: 1 },
     { name: "Latency-ms", type: "integer", jsonPath: ".status.ssh.latencyMs", priority: 1 },
     { name: "CPU", type: "string", jsonPath: ".status.capacity.cpu", priority: 1 },

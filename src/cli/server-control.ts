@@ -11,6 +11,7 @@ import { ensureHome } from "./home-directory.ts";
 import { packageVersion } from "./package-info.ts";
 import type { Session } from "./session.ts";
 import { CliError } from "./world.ts";
+import { withoutCaller } from "./server-environment.ts";
 
 const startMsMax = 30_000;
 const stopMsMax = 30_000;
@@ -64,7 +65,7 @@ export async function startServer(session: Session, port?: string): Promise<numb
     cwd: "/",
     stdio: ["ignore", log.fd, log.fd],
     // What is started must never start another one, whatever argv[1] turns out to be: that would go on without end.
-    env: { ...withPort(world.env, port), VENDETTA_HOME: paths.home, VENDETTA_NO_AUTOSTART: "1" },
+    env: { ...withPort(withoutCaller(world.env), port), VENDETTA_HOME: paths.home, VENDETTA_NO_AUTOSTART: "1" },
   });
   child.once("error", (error) => (ended = error.message));
   child.once("exit", (code, signal) => (ended ??= signal === null ? `exit code ${code}` : `signal ${signal}`));

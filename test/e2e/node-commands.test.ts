@@ -102,6 +102,10 @@ describe("node add and what follows it", { timeout: 300_000, skip: sshdUnavailab
     const now = await node("one");
     assert.deepEqual([now.metadata.generation, now.metadata.uid, one.keys()], [before.metadata.generation, before.metadata.uid, keys]);
     failed(await add(one.target, ["--name", "other"]), 'is Node "one" already');
+    // By another name of the same machine: the Node that is there keeps its key.
+    const elsewhere = one.target.replace("127.0.0.1", "localhost");
+    failed(await add(elsewhere, ["--name", "other", "--accept-host-key", one.fingerprint, "--password-stdin"], { stdin: password }), 'the host key of Node "one"', "No Node was stored");
+    assert.deepEqual([await names(), one.keys()], [["one"], keys]);
   });
   it("puts a key back that somebody took away", async () => {
     const one = boxes[0]!;

@@ -27,7 +27,7 @@ export async function placingWorld(nodeNames: readonly string[], options: SimPro
   const clock = createVirtualClock();
   const random = seededRandom(3);
   const store = createMemoryStore({ clock, random });
-  const engines = new Map(nodeNames.map((name) => [name, createSimEngine(clock)]));
+  const engines = new Map(nodeNames.map((name) => [name, createSimEngine(clock, name)]));
   /** Node ports that another program has. */
   const takenPorts = new Set<number>();
   const providers = new Map<string, Provider>();

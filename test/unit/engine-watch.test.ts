@@ -50,7 +50,8 @@ async function watching(act: (world: World) => Promise<void>, placed: readonly s
     ...sim,
     async list(cluster, signal) {
       calls.list++;
-      const listed = await sim.list(cluster, signal);
+      // As some engines' listings, it tells of no start.
+      const listed = (await sim.list(cluster, signal)).map((each) => ({ ...each, startId: undefined }));
       const { afterListing } = world;
       world.afterListing = undefined;
       await afterListing?.();
@@ -133,5 +134,31 @@ describe("the watch of the engines", () => {
       // What is still there at the next look has no owner.
       await clock.advance(20_000);
       assert.deepEqual(orphans.of("sim").map(({ name }) => name), ["on-sim"]);
+    }));
+
+  it("leaves alone what another Node of the same engine runs, and takes what stayed of an earlier start for an orphan", () =>
+    watching(async ({ clock, store, engine, provider, orphans }) => {
+      engine.down = false;
+      const ref = { namespace: "default", name: "on-elsewhere" };
+      const { metadata } = await store.get("Workspace", ref);
+      const owner = { cluster: "sim", uid: metadata.uid, ...ref };
+      const signal = AbortSignal.timeout(1000);
+      await provider.create({ owner, generation: 1, specHash: "1", image: "sim", imagePullPolicy: "IfNotPresent", env: {}, mounts: [], ports: [], resources: {} } as unknown as InstanceSpec, () => {}, signal);
+      const id = `vendetta-sim-${metadata.uid}`;
+      await provider.start(id, signal);
+      const runsAs = async (startId: string) => {
+        const workspace = await store.get("Workspace", ref);
+        await store.updateStatus("Workspace", { ...workspace, status: { ...workspace.status, startId, conditions: [{ type: "Ready", status: "True", reason: "Running", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" }] } });
+      };
+      await runsAs((await provider.inspect(id, signal))!.startId!);
+      await clock.advance(120_000);
+      assert.deepEqual(orphans.of("sim"), []);
+      assert.equal((await provider.inspect(id, signal))?.state, "running");
+
+      await runsAs("another");
+      await clock.advance(20_000);
+      assert.deepEqual(orphans.of("sim").map(({ name }) => name), ["on-elsewhere"]);
+      await clock.advance(60_000);
+      assert.equal(await provider.inspect(id, signal), undefined);
     }));
 });

@@ -41,7 +41,7 @@ export async function nodeAdd(session: Session, target: string, options: NodeAdd
   if (known !== undefined) return await addAgain(session, access, known, machine, labels, options, password);
   const other = nodes.find(({ metadata }) => metadata.name === name);
   if (other !== undefined) throw new CliError(`There is a Node "${name}" already, and it is another machine (${addressOf(other)}); give this one another name with --name`);
-  await addNew(session, store, access, { name, labels }, machine, options, password);
+  await addNew(session, store, access, { name, labels }, machine, options, password, nodes);
   await waitUntilSettled(session, store, [{ kind: "Node", name }], timeoutMs);
 }
 
@@ -50,11 +50,12 @@ interface NewNode {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-async function addNew(session: Session, store: HttpStore, access: MachineAccess, metadata: NewNode, machine: SshMachine, options: NodeAddOptions, password: string | undefined): Promise<void> {
+async function addNew(session: Session, store: HttpStore, access: MachineAccess, metadata: NewNode, machine: SshMachine, options: NodeAddOptions, password: string | undefined, nodes: readonly Node[]): Promise<void> {
   const { wish, progress } = accessWish(session, options.acceptHostKey, password);
   let enrolment: Enrolment | undefined;
   try {
     enrolment = await access.enrol(machine, { ...wish, dockerSocketPath: options.dockerSocket });
+    await refuseTwice(enrolment, nodes);
     await storeNode(store, metadata, enrolment);
   } catch (error) {
     if (session.signal.aborted || !(error instanceof AccessError)) throw error;
@@ -64,6 +65,14 @@ async function addNew(session: Session, store: HttpStore, access: MachineAccess,
     await enrolment?.close();
   }
   session.print(`node.vendetta.dev/${metadata.name} created`);
+}
+
+/** Two Nodes of one machine would take each other's instances for orphans. @throws AccessError, with the key taken away that was put there */
+async function refuseTwice({ way, undo }: Enrolment, nodes: readonly Node[]): Promise<void> {
+  const same = nodes.find(({ spec }) => spec.ssh?.hostKeys.some((key) => way.hostKeys.includes(key)));
+  if (same === undefined) return;
+  await undo();
+  throw new AccessError(`it shows the host key of Node "${same.metadata.name}" (${addressOf(same)}), and a machine is one Node. If it is another one, made from the same image, give it a host key of its own ('rm /etc/ssh/ssh_host_*; ssh-keygen -A' there, and restart sshd)`);
 }
 
 /** The machine's key is of no use to a Node that is not there. */

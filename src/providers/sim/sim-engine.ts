@@ -37,7 +37,8 @@ export interface SimEngine {
   onChange(listener: (id: string) => void): () => void;
 }
 
-export function createSimEngine(clock: Clock): SimEngine {
+/** @param name tells its starts from those of other engines, as real ones are told apart */
+export function createSimEngine(clock: Clock, name = "sim"): SimEngine {
   const instances = new Map<string, SimInstance>();
   const listeners = new Set<(id: string) => void>();
   let starts = 0;
@@ -57,7 +58,7 @@ export function createSimEngine(clock: Clock): SimEngine {
     start(id) {
       const instance = instances.get(id);
       if (instance === undefined || instance.state === "running") return;
-      Object.assign(instance, { state: "running", startId: `start-${++starts}`, startedAtMs: clock.now() });
+      Object.assign(instance, { state: "running", startId: `${name}-start-${++starts}`, startedAtMs: clock.now() });
       tell(id);
     },
     stop(id) {
