@@ -1,8 +1,5 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { promisify } from "node:util";
 
 /** Why no container of LXC can be made here; undefined when it can. With CI=true a lack is an error, not a skip. */
 export function lxcUnavailable(): string | undefined {
@@ -33,16 +30,4 @@ function commandLines(): string[] {
       return []; // It ended while we looked.
     }
   });
-}
-
-/** What others do to containers below this path of LXC's, behind the provider's back. */
-export function behindContainers(lxcPath: string) {
-  return {
-    pause: (id: string) => promisify(execFile)("lxc-freeze", ["-P", lxcPath, "-n", id]).then(() => {}),
-    end: (id: string) => {
-      process.kill(Number(readFileSync(join(lxcPath, id, "init"), "utf8").split(" ")[0]), "SIGKILL");
-      return Promise.resolve();
-    },
-    spoil: (id: string) => writeFile(join(lxcPath, id, "instance.json"), "{"),
-  };
 }

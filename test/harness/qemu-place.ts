@@ -1,6 +1,4 @@
-import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock as clock, systemRandom as random } from "../../src/base/system.ts";
@@ -9,7 +7,6 @@ import type { Provider } from "../../src/providers/provider.ts";
 import { createQemuProvider } from "../../src/providers/qemu/qemu-provider.ts";
 import { createLocalTransport } from "../../src/transports/local.ts";
 import type { Transport } from "../../src/transports/transport.ts";
-import { eventually } from "./eventually.ts";
 
 /** A provider of virtual machines with a directory of its own. */
 export interface QemuPlace {
@@ -41,28 +38,5 @@ export function qemuPlace(transport: Transport = createLocalTransport({ clock })
       await transport.close();
       rmSync(dir, { recursive: true, force: true });
     },
-  };
-}
-
-/** Says a command to a machine's monitor, and waits for its answer. */
-export async function monitorSays({ transport, dir }: QemuPlace, id: string, command: string): Promise<void> {
-  const pid = Number(readFileSync(join(dir, "qemu", id, "run"), "utf8").split(" ")[0]);
-  const stream = await transport.dial({ socketPath: `/proc/${pid}/cwd/qmp.sock` }, AbortSignal.timeout(20_000));
-  let said = "";
-  stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  stream.write(`{"execute":"qmp_capabilities"}\n{"execute":"${command}","id":"asked"}\n`);
-  await eventually(() => assert.match(said, /"id": "asked"/), 10_000, 20);
-  stream.destroy();
-}
-
-/** What others do to machines of this place, behind the provider's back. */
-export function behindMachines(place: QemuPlace) {
-  return {
-    pause: (id: string) => monitorSays(place, id, "stop"),
-    end: (id: string) => {
-      process.kill(Number(readFileSync(join(place.dir, "qemu", id, "run"), "utf8").split(" ")[0]), "SIGKILL");
-      return Promise.resolve();
-    },
-    spoil: (id: string) => writeFile(join(place.dir, "qemu", id, "instance.json"), "{"),
   };
 }

@@ -7,7 +7,8 @@ import { it } from "node:test";
 import { systemClock as clock, systemRandom as random } from "../../../src/base/system.ts";
 import { createLxcProvider } from "../../../src/providers/lxc/lxc-provider.ts";
 import { relay } from "../../../src/transports/ssh/relay.ts";
-import { behindContainers, lxcUnavailable } from "../../harness/lxc.ts";
+import { behindLxc } from "../../harness/behind-lxc.ts";
+import { lxcUnavailable } from "../../harness/lxc.ts";
 import { freePort } from "../../harness/ports.ts";
 import { sshTo } from "../../harness/ssh-to.ts";
 import { sshdUnavailable, startSshd } from "../../harness/sshd.ts";
@@ -29,7 +30,7 @@ else
       return {
         provider: again(),
         again,
-        behind: behindContainers(join(await dir(), "lxc")),
+        behind: behindLxc(join(base, "not", "made", "yet")),
         unreachable: createLxcProvider({ transport: nowhere, clock, random, relay, dir }),
         image: "busybox",
         async close() {

@@ -8,7 +8,8 @@ import { systemClock as clock, systemRandom as random } from "../../../src/base/
 import { createLxcProvider } from "../../../src/providers/lxc/lxc-provider.ts";
 import { createLocalTransport } from "../../../src/transports/local.ts";
 import { relay } from "../../../src/transports/ssh/relay.ts";
-import { behindContainers, lxcUnavailable } from "../../harness/lxc.ts";
+import { behindLxc } from "../../harness/behind-lxc.ts";
+import { lxcUnavailable } from "../../harness/lxc.ts";
 import { providerConformance } from "./suite.ts";
 
 const why = lxcUnavailable();
@@ -24,7 +25,7 @@ else
       return Promise.resolve({
         provider: again(),
         again,
-        behind: behindContainers(join(dir, "lxc")),
+        behind: behindLxc(dir),
         unreachable: undefined,
         image: "busybox",
         async close() {

@@ -11,7 +11,7 @@ import { describe, it } from "node:test";
 import { instanceId, type InstanceSpec, type Provider, type ProviderError } from "../../../src/providers/provider.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { freePort } from "../../harness/ports.ts";
-import { monitorSays, qemuPlace, type QemuPlace } from "../../harness/qemu-place.ts";
+import { qemuPlace, type QemuPlace } from "../../harness/qemu-place.ts";
 import { qemuUnavailable, tinyGuest, type TinyGuest } from "../../harness/tiny-guest.ts";
 
 const why = qemuUnavailable();
@@ -94,7 +94,7 @@ else
         const first = await provider.inspect(id, signal());
 
         // Frozen by somebody, and let go on: the same start of it.
-        await monitorSays(place, id, "stop");
+        await monitorSays(place, "stop");
         assert.equal((await provider.inspect(id, signal()))?.state, "paused");
         await provider.start(id, signal());
         assert.deepEqual(await provider.inspect(id, signal()), first);
@@ -215,6 +215,16 @@ else
         }
       }));
   });
+
+async function monitorSays({ transport, dir }: QemuPlace, command: string): Promise<void> {
+  const pid = Number(readFileSync(join(dir, "qemu", id, "run"), "utf8").split(" ")[0]);
+  const stream = await transport.dial({ socketPath: `/proc/${pid}/cwd/qmp.sock` }, signal());
+  let said = "";
+  stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  stream.write(`{"execute":"qmp_capabilities"}\n{"execute":"${command}","id":"asked"}\n`);
+  await eventually(() => assert.match(said, /"id": "asked"/), 10_000, 20);
+  stream.destroy();
+}
 
 function startTimeOf(pid: number): string {
   return readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[19]!;
