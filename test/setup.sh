@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # program:package, more of them as arguments — the program is what is looked for, the package is what brings it.
-wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash zsh:zsh fish:fish etcd:etcd-server sshd:openssh-server socat:socat csh:csh docker-registry:docker-registry kubectl:kubernetes-client $*"
+wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash zsh:zsh fish:fish etcd:etcd-server sshd:openssh-server socat:socat lxc-start:lxc newuidmap:uidmap csh:csh docker-registry:docker-registry kubectl:kubernetes-client $*"
 missing=""
 for each in $wanted; do
   program=${each%%:*}
@@ -13,6 +13,9 @@ for each in $wanted; do
   # Debian keeps daemons where an ordinary user's PATH does not look.
   if ! PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null 2>&1; then missing="$missing $package"; fi
 done
+
+# A package's own files, where it brings no program of a name of its own.
+[ -e /usr/share/lxc/templates/lxc-busybox ] || missing="$missing lxc-templates"
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
@@ -41,4 +44,11 @@ if [ -n "$missing" ]; then
     for package in $missing; do echo "  $package"; done
     echo "  as root on Debian: apt-get install$missing"
   fi
+fi
+
+# Containers whose root is nobody outside need ids for that, which Debian gives to ordinary users only: a range behind all of theirs.
+if [ "$(id -u)" = 0 ] && command -v newuidmap >/dev/null 2>&1; then
+  for file in /etc/subuid /etc/subgid; do
+    grep -qs '^root:' "$file" || awk -F: 'BEGIN { next_id = 100000 } $2 + $3 > next_id { next_id = $2 + $3 } END { print "root:" next_id ":65536" }' "$file" >>"$file"
+  done
 fi

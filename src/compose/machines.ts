@@ -5,8 +5,10 @@ import type { Random } from "../base/random.ts";
 import type { Node } from "../api/node.ts";
 import { createDockerProvider } from "../providers/docker/docker-provider.ts";
 import { createHostProvider } from "../providers/host/host-provider.ts";
+import { createLxcProvider } from "../providers/lxc/lxc-provider.ts";
 import type { Transport } from "../transports/transport.ts";
 import { createLocalTransport } from "../transports/local.ts";
+import { relay } from "../transports/ssh/relay.ts";
 import { openSshWay } from "./ssh-way.ts";
 
 export interface MachinesParts {
@@ -55,11 +57,11 @@ export function createMachines(parts: MachinesParts): Machines & { close(): Prom
   };
 }
 
-function openLocal({ paths, clock }: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
+function openLocal({ paths, clock, random }: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
   const transport = createLocalTransport({ clock });
   const closing = new AbortController();
   return {
-    machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), clock, closing.signal),
+    machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), clock, random, closing.signal),
     close() {
       closing.abort();
       return transport.close();
@@ -73,7 +75,7 @@ function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesPart
   const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
   const closing = new AbortController();
   return {
-    machine: { ...machineOf(node, way.transport, dir, clock, closing.signal), remote: way.remote },
+    machine: { ...machineOf(node, way.transport, dir, clock, random, closing.signal), remote: way.remote },
     async close() {
       closing.abort();
       await Promise.all([way.close(), here.close()]);
@@ -81,9 +83,9 @@ function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesPart
   };
 }
 
-function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, clock: Clock, closing: AbortSignal): Machine {
+function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, clock: Clock, random: Random, closing: AbortSignal): Machine {
   const socketPath = node.spec.providers.docker?.socketPath ?? "/var/run/docker.sock";
-  const providers = [createDockerProvider({ transport, clock, socketPath, closing }), createHostProvider({ transport, clock, dir })];
+  const providers = [createDockerProvider({ transport, clock, socketPath, closing }), createHostProvider({ transport, clock, dir }), createLxcProvider({ transport, clock, random, dir, relay })];
   return { transport, providers, provider: (name) => providers.find((each) => each.name === name) };
 }
 

@@ -81,6 +81,8 @@ export interface Instance {
   /** Directory inside the instance for the supervisor's files: writable by its user, emptied or stale after a restart. */
   readonly runDir: string;
   readonly problems: readonly string[];
+  /** What its user should know though nothing is wrong ("root inside is root of the node: …"), for the status; absent: nothing. */
+  readonly remarks?: readonly string[];
 }
 
 export interface ProviderFeatures {
