@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
+import type { CaseResult } from "./runner/case-reporter.ts";
 import { runInLanes, type Job } from "./runner/lanes.ts";
 import { runNodeTest, runToEnd, type Outcome } from "./runner/node-test.ts";
 import { ownNetworkUnavailable } from "./runner/own-network.ts";
+import { providerMatrix } from "./runner/provider-matrix.ts";
 import { parseRunWish } from "./runner/test-file.ts";
 
 /**
@@ -38,6 +40,7 @@ const wantedRungs = process.env["VENDETTA_TEST_RUNGS"]?.split(",");
 const keeps = ({ name }: Rung) => wantedRungs === undefined || wantedRungs.includes(name);
 const failed: string[] = [];
 const totals = new Map<string, number>();
+const cases: CaseResult[] = [];
 const slowest: { readonly name: string; readonly seconds: number }[] = [];
 
 function testFiles(rung: string): string[] {
@@ -51,11 +54,12 @@ function testFiles(rung: string): string[] {
   return names.filter((name) => name.endsWith(".test.js")).map((name) => join(here, rung, name)).filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part))).sort();
 }
 
-function report(name: string, { passed, text, totals: own, seconds }: Pick<Outcome, "passed" | "text" | "totals" | "seconds">): void {
+function report(name: string, { passed, text, totals: own, seconds, cases: ownCases = [] }: Pick<Outcome, "passed" | "text" | "totals" | "seconds"> & Partial<Pick<Outcome, "cases">>): void {
   console.log(`\n── ${name}: ${passed ? "" : "failed, "}${seconds.toFixed(1)} s ──\n${text}`);
   if (!passed) failed.push(name);
   for (const [key, count] of Object.entries(own)) totals.set(key, (totals.get(key) ?? 0) + count);
   slowest.push({ name, seconds });
+  cases.push(...ownCases);
 }
 
 async function lint(): Promise<void> {
@@ -96,6 +100,8 @@ await runInLanes(jobs.filter(({ wish }) => wish.lane !== "beside"), ownNetwork ?
 await waiting;
 if (slowest.length === 0) failed.push("everything: no test file has such a name in such a rung");
 
+const matrix = providerMatrix(cases);
+if (matrix !== undefined) console.log(`\n── providers and transports ──\n${matrix}`);
 console.log(`\n${slowest.sort((a, b) => b.seconds - a.seconds).slice(0, 10).map(({ name, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${name}`).join("\n")}`);
 for (const [key, count] of totals) console.log(`ℹ ${key} ${count}`);
 console.log(`ℹ after ${(performance.now() / 1000).toFixed(0)} s`);

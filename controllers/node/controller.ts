@@ -16,7 +16,7 @@ import type { Machine, Machines } from "../machines.ts";
 import type { FoundOrphans } from "../orphan/found-orphans.ts";
 import { readMachineFacts } from "./facts.ts";
 import { describeFailure } from "./why-unknown.ts";
-import { planNode, type NodeObservation } from "./plan.ts";
+import { featuresOf, planNode, type NodeObservation } from "./plan.ts";
 
 export const nodeFinalizer = "vendetta.dev/node";
 
@@ -86,6 +86,7 @@ async function observe(parts: NodeControllerParts, node: Node, machine: Machine,
     ),
     ...machine.providers.map(async (provider) => ({
       name: provider.name,
+      features: featuresOf(provider),
       probe: await provider.probe(bound.signal).catch((error: unknown): ProviderProbe => ({ usable: false, reason: "Unreachable", message: messageOf(error) })),
     })),
   ]);

@@ -1,7 +1,7 @@
 import { timestamp } from "../../src/base/clock.ts";
 import { findCondition, setConditions, type ConditionInput } from "../../src/api/conditions.ts";
 import type { Node, NodeStatus } from "../../src/api/node.ts";
-import type { ProviderName, ProviderProbe } from "../../src/providers/provider.ts";
+import type { Provider, ProviderName, ProviderProbe } from "../../src/providers/provider.ts";
 import type { WayState } from "../machines.ts";
 import type { FoundOrphan } from "../orphan/found-orphans.ts";
 import type { MachineFacts } from "./facts.ts";
@@ -21,6 +21,14 @@ const skewSecondsMax = 5;
 /** Orphans a status tells of. */
 const orphansMax = 100;
 
+export type ProviderFeaturesStatus = NonNullable<NonNullable<NodeStatus["providers"]>[number]["features"]>;
+
+/** What an engine can do, as a Node's status tells it. Pure. */
+export function featuresOf({ features, publish, console }: Pick<Provider, "features" | "publish" | "console">): ProviderFeaturesStatus {
+  const { isolation, limits, snapshots, publishesPorts } = features;
+  return { isolation, limits, snapshots, console: console !== undefined, publish: !publishesPorts ? "Never" : publish === undefined ? "AtCreation" : "Always" };
+}
+
 export interface NodeObservation {
   /** What the machine told of itself, or why it could not be asked. reason "Silent": there is no answer, and no sign that there is no way. */
   readonly machine:
@@ -30,7 +38,7 @@ export interface NodeObservation {
     | { readonly kind: "silent"; readonly reason: string; readonly message: string };
   /** The connection to it; undefined when it is this machine. */
   readonly remote: (WayState & { readonly address: string }) | undefined;
-  readonly providers: readonly { readonly name: ProviderName; readonly probe: ProviderProbe }[];
+  readonly providers: readonly { readonly name: ProviderName; readonly probe: ProviderProbe; readonly features?: ProviderFeaturesStatus }[];
   /** Workspaces placed on it. */
   readonly workspaces: number;
   readonly orphans: readonly FoundOrphan[];
@@ -86,9 +94,10 @@ function answered(node: Node, seen: NodeObservation, { facts, skewSeconds }: Ext
   return {
     observedGeneration,
     conditions: conditions(node, seen, [ready, ...(seen.remote === undefined ? [] : [clockCondition(skew)])]),
-    providers: seen.providers.map(({ name, probe }) =>
-      probe.usable ? { name, usable: true, version: probe.version, ...(probe.message === undefined ? {} : { message: probe.message }) } : { name, usable: false, reason: probe.reason, message: probe.message },
-    ),
+    providers: seen.providers.map(({ name, probe, features }) => {
+      const known = features === undefined ? {} : { features };
+      return probe.usable ? { name, usable: true, version: probe.version, ...(probe.message === undefined ? {} : { message: probe.message }), ...known } : { name, usable: false, reason: probe.reason, message: probe.message, ...known };
+    }),
     capacity: { ...facts.capacity },
     free: { disk: old.free?.disk !== undefined && nearlySame(old.free.disk, facts.diskFree) ? old.free.disk : facts.diskFree },
     nodeInfo: { ...facts.info },

@@ -82,6 +82,8 @@ export function goingDown(workspace: Workspace): string | undefined {
   switch (workspace.status?.phase) {
     case "Recreating":
       return "WorkspaceRecreated";
+    case "Restoring":
+      return "WorkspaceRestored";
     case "Moving":
       return "WorkspaceMoved";
     // Not by its spec: its Node is drained, or has a taint.
@@ -232,6 +234,8 @@ function describeDown(why: string): string {
       return "its workspace is being deleted";
     case "WorkspaceRecreated":
       return "its workspace is being made anew";
+    case "WorkspaceRestored":
+      return "its workspace's disk is being put back to a snapshot";
     case "WorkspaceMoved":
       return "its workspace is moved to another Node";
     default:

@@ -1,5 +1,6 @@
 import { unreachable } from "../../src/base/assert.ts";
 import { instanceId, type Progress, type Provider } from "../../src/providers/provider.ts";
+import { restore, takeSnapshot } from "./carry-out-snapshots.ts";
 import type { WorkspaceDraft } from "./draft.ts";
 import { instanceSpec } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
@@ -45,6 +46,16 @@ export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, 
       // Nothing fits any more: the next look finds that out, too.
       if (await placer.move(draft, step.why)) leave(parts, draft);
       return true;
+    case "takeSnapshot":
+      await takeSnapshot(parts, draft, step.name, provider, signal);
+      return false;
+    case "removeSnapshot":
+      await provider.snapshots?.remove(id, step.name, signal);
+      recorder.event(draft.stored, "Normal", "SnapshotRemoved", `removed snapshot ${step.name} of ${id}`);
+      return false;
+    case "restore":
+      await restore(parts, draft, step.snapshot, provider, signal);
+      return false;
     case "finish":
       await finish(parts, draft);
       return true;
@@ -77,7 +88,7 @@ async function create(parts: WorkspaceControllerParts, draft: WorkspaceDraft, pr
     telling = telling.then(() => draft.write({}, { type: "Ready", status: "False", reason: "Creating", message })).catch(() => {});
   };
   try {
-    await provider.create(instanceSpec(started, cluster, started.status?.ports ?? []), progress, AbortSignal.any([signal, interrupt.signal]));
+    await provider.create(instanceSpec(started, cluster, started.status?.ports ?? [], provider), progress, AbortSignal.any([signal, interrupt.signal]));
   } finally {
     check![Symbol.dispose]();
     await telling;

@@ -1,28 +1,29 @@
 import { recreationAnnotation } from "../../src/api/annotations.ts";
 import { parseQuantity } from "../../src/api/quantity.ts";
 import type { Workspace, WorkspacePort } from "../../src/api/workspace.ts";
-import type { InstanceSpec, Mount } from "../../src/providers/provider.ts";
+import type { InstanceSpec, Mount, Provider, PublishedPort } from "../../src/providers/provider.ts";
 import { fingerprint } from "../fingerprint.ts";
 
 /** The part of a spec that is fixed when the instance is made: when it changes, the instance is made anew. */
-function fixedPart({ metadata, spec }: Workspace) {
+function fixedPart({ metadata, spec }: Workspace, portsAreFixed: boolean) {
   const { image, imageChecksum, env, workingDir, user, mounts, resources, ports } = spec;
   const asked = metadata.annotations?.[recreationAnnotation];
-  return { name: metadata.name, image, env, workingDir, user, mounts, resources, engine: engineOf(spec), ports, ...(imageChecksum === undefined ? {} : { imageChecksum }), ...(asked === undefined ? {} : { asked }) };
+  return { name: metadata.name, image, env, workingDir, user, mounts, resources, engine: engineOf(spec), ...(portsAreFixed ? { ports } : {}), ...(imageChecksum === undefined ? {} : { imageChecksum }), ...(asked === undefined ? {} : { asked }) };
 }
 
-export function specHashOf(workspace: Workspace): string {
-  return fingerprint(fixedPart(workspace));
+/** @param provider of the Workspace: what it can change while an instance runs is no part of what is fixed */
+export function specHashOf(workspace: Workspace, provider: Pick<Provider, "publish">): string {
+  return fingerprint(fixedPart(workspace, provider.publish === undefined));
 }
 
 /** What the engine is asked to make. `ports` are the recorded ones; those the engine publishes are taken. */
-export function instanceSpec(workspace: Workspace, cluster: string, ports: readonly WorkspacePort[]): InstanceSpec {
+export function instanceSpec(workspace: Workspace, cluster: string, ports: readonly WorkspacePort[], provider: Pick<Provider, "publish">): InstanceSpec {
   const { metadata, spec } = workspace;
   const bytes = (quantity: string | undefined) => (quantity === undefined ? undefined : Math.ceil(parseQuantity(quantity)!));
   return {
     owner: { cluster, uid: metadata.uid, namespace: metadata.namespace!, name: metadata.name },
     generation: metadata.generation,
-    specHash: specHashOf(workspace),
+    specHash: specHashOf(workspace, provider),
     hostname: metadata.name,
     image: spec.image ?? "",
     imageChecksum: spec.imageChecksum,
@@ -36,10 +37,15 @@ export function instanceSpec(workspace: Workspace, cluster: string, ports: reado
       if (mount.volume !== undefined) return { kind: "volume", name: mount.volume, target, readOnly };
       return { kind: "tmpfs", target, sizeBytes: bytes(mount.tmpfs?.size) };
     }),
-    ports: ports.filter((each) => each.via === "Engine").map(({ port, nodePort }) => ({ port, nodePort, protocol: "tcp" })),
+    ports: enginePorts(ports),
     resources: { cpus: spec.resources.cpu === undefined ? undefined : parseQuantity(spec.resources.cpu), memoryBytes: bytes(spec.resources.memory), diskBytes: bytes(spec.resources.disk), pidsMax: spec.resources.pids },
     engine: engineOf(spec) ?? {},
   };
+}
+
+/** Those of its ports that the engine publishes, as it is told them. */
+export function enginePorts(ports: readonly WorkspacePort[]): readonly PublishedPort[] {
+  return ports.filter((each) => each.via === "Engine").map(({ port, nodePort }) => ({ port, nodePort, protocol: "tcp" }));
 }
 
 function engineOf(spec: Workspace["spec"]): Readonly<Record<string, unknown>> | undefined {

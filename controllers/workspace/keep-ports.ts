@@ -1,18 +1,22 @@
 import { createHash } from "node:crypto";
+import { timeoutSignal } from "../../src/base/clock.ts";
 import { keyOf } from "../../src/base/keys.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Node } from "../../src/api/node.ts";
 import { portsOf } from "../../src/api/service.ts";
-import type { Workspace } from "../../src/api/workspace.ts";
-import type { Instance, Provider } from "../../src/providers/provider.ts";
+import type { Workspace, WorkspacePort } from "../../src/api/workspace.ts";
+import { ProviderError, type Instance, type Provider, type PublishedPort } from "../../src/providers/provider.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Machine } from "../machines.ts";
 import type { WorkspaceDraft } from "./draft.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
+import { enginePorts } from "./instance-spec.ts";
 import { assignPorts, type PortAnswer } from "./ports.ts";
 
+const publishTimeoutMs = 15_000;
+
 /** Records where its ports are, then carries those the engine does not. Answers what is in the way, if anything. */
-export async function keepPorts(parts: WorkspaceControllerParts, draft: WorkspaceDraft, node: Node, machine: Machine, provider: Provider, instance: Instance | undefined): Promise<string | undefined> {
+export async function keepPorts(parts: WorkspaceControllerParts, draft: WorkspaceDraft, node: Node, machine: Machine, provider: Provider, instance: Instance | undefined, signal: AbortSignal): Promise<string | undefined> {
   const { uid } = draft.stored.metadata;
   const answer = await assign(parts, draft, node, machine, provider, instance);
   if (answer.kind === "conflict") return answer.message;
@@ -27,10 +31,43 @@ export async function keepPorts(parts: WorkspaceControllerParts, draft: Workspac
   const providerNow = () => machines.of(nodes.get(node.metadata) ?? node).provider(provider.name) ?? provider;
   const forwards = answer.ports.filter((each) => each.via === "Forward").map(({ port, nodePort }) => ({ nodePort, dial: (signal: AbortSignal) => providerNow().dial(id, port, signal) }));
   const refused = await parts.forwards.sync(uid, forwards);
-  if (refused.size === 0) return undefined;
-  // Stolen: forget them, so that the next pass chooses others.
-  await draft.write({ ports: answer.ports.filter((each) => !refused.has(each.nodePort)).map((each) => ({ ...each })) });
-  return [...refused].map(([port, why]) => `node port ${port} cannot be used: ${why}`).join("; ");
+  if (refused.size > 0) {
+    await forgetStolen(parts, draft, (each) => refused.get(each.nodePort));
+    return [...refused].map(([port, why]) => `node port ${port} cannot be used: ${why}`).join("; ");
+  }
+  return machine.remote === undefined && instance?.state === "running" ? republish(parts, draft, provider, instance, signal) : undefined;
+}
+
+/** Has an engine that can publish what is on record, and nothing else. Answers what is in the way, if anything. */
+async function republish(parts: WorkspaceControllerParts, draft: WorkspaceDraft, provider: Provider, instance: Instance, signal: AbortSignal): Promise<string | undefined> {
+  const wanted = enginePorts(draft.stored.status?.ports ?? []);
+  const inOrder = (ports: readonly PublishedPort[]) => fingerprint([...ports].sort((a, b) => a.port - b.port));
+  if (provider.publish === undefined || inOrder(wanted) === inOrder(instance.ports)) return undefined;
+  try {
+    using bound = timeoutSignal(parts.clock, publishTimeoutMs, `publishing ports of ${instance.id}`, signal);
+    await provider.publish(instance.id, wanted, bound.signal);
+    parts.instances.forget(instance.id);
+    return undefined;
+  } catch (error) {
+    if (signal.aborted || !(error instanceof ProviderError)) throw error;
+    // It ended, or the way to it did: the next look tells.
+    if (["NotRunning", "NotFound", "EngineUnreachable"].includes(error.reason)) return undefined;
+    if (error.reason !== "PortInUse") return error.message;
+    const isNew = ({ nodePort, via }: WorkspacePort) => via === "Engine" && !instance.ports.some((each) => each.nodePort === nodePort);
+    await forgetStolen(parts, draft, (each) => (isNew(each) && error.message.includes(String(each.nodePort)) ? error.message : undefined));
+    return error.message;
+  }
+}
+
+/** Ports that somebody else has taken: without a record of them, the next pass chooses others. @param why undefined: it has not been taken */
+export async function forgetStolen({ recorder }: WorkspaceControllerParts, draft: WorkspaceDraft, why: (port: WorkspacePort) => string | undefined): Promise<void> {
+  const ports = draft.stored.status?.ports ?? [];
+  const asked = new Set(draft.stored.spec.ports.map(({ nodePort }) => nodePort));
+  for (const each of ports) {
+    const reason = why(each);
+    if (reason !== undefined && !asked.has(each.nodePort)) recorder.event(draft.stored, "Warning", "PortMoved", `port ${each.port} loses node port ${each.nodePort} and gets another one: ${reason}`);
+  }
+  await draft.write({ ports: ports.filter((each) => why(each) === undefined).map((each) => ({ ...each })) });
 }
 
 function assign(parts: WorkspaceControllerParts, { stored }: WorkspaceDraft, node: Node, machine: Machine, provider: Provider, instance: Instance | undefined): Promise<PortAnswer> {
@@ -55,6 +92,7 @@ function assign(parts: WorkspaceControllerParts, { stored }: WorkspaceDraft, nod
     wanted: [...wanted].map(([port, nodePort]) => ({ port, nodePort })),
     recorded: status?.ports ?? [],
     published: instance?.ports,
+    engineRepublishes: provider.publish !== undefined,
     enginePublishes: provider.features.publishesPorts,
     sharesNodeNetwork: provider.features.sharesNodeNetwork,
     isRemote: machine.remote !== undefined,

@@ -10,17 +10,20 @@ import type { Eviction } from "./eviction.ts";
 import { specHashOf } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { WorkspaceObservation } from "./plan.ts";
+import type { SnapshotsSeen } from "./plan-snapshots.ts";
 
 const inspectTimeoutMs = 15_000;
 
 /** "silent": the machine says nothing at the moment, which changes nothing. */
 export async function observeInstance(parts: WorkspaceControllerParts, draft: WorkspaceDraft, machine: Machine, provider: Provider, eviction: Eviction | undefined, signal: AbortSignal): Promise<WorkspaceObservation | "silent"> {
   const { clock, instances } = parts;
-  const specHash = specHashOf(draft.stored);
+  const specHash = specHashOf(draft.stored, provider);
   let instance: Instance | undefined;
+  let snapshots: SnapshotsSeen | undefined;
   try {
     using bound = timeoutSignal(clock, inspectTimeoutMs, "asking the engine", signal);
     instance = await instances.inspect(provider, draft.instanceId, bound.signal);
+    snapshots = await observeSnapshots(draft, provider, bound.signal);
   } catch (error) {
     if (signal.aborted) throw error;
     if (await isSilence(error, machine, signal)) return "silent";
@@ -29,7 +32,15 @@ export async function observeInstance(parts: WorkspaceControllerParts, draft: Wo
   }
   const down = isDeleting(draft.stored) || draft.stored.spec.state === "Stopped" || eviction !== undefined || (instance !== undefined && instance.specHash !== specHash);
   const running = down && instance?.state === "running" ? await runningServices(parts, draft.stored, provider, instance, signal) : { names: [], graceSeconds: 0 };
-  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, now: clock.now() };
+  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, snapshots, now: clock.now() };
+}
+
+async function observeSnapshots({ stored, instanceId }: WorkspaceDraft, provider: Provider, signal: AbortSignal): Promise<SnapshotsSeen | undefined> {
+  const { spec, status } = stored;
+  const concerned = spec.snapshots.length > 0 || (status?.snapshots ?? []).length > 0;
+  if (!concerned || isDeleting(stored)) return undefined;
+  if (provider.snapshots === undefined) return { kind: "unsupported", message: `provider ${provider.name} keeps no snapshots` };
+  return { kind: "known", found: await provider.snapshots.list(instanceId, signal) };
 }
 
 /** Services whose process lives, as the instance itself tells. */

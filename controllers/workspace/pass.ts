@@ -3,7 +3,7 @@ import { messageOf } from "../../src/base/errors.ts";
 import { findCondition } from "../../src/api/conditions.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Node } from "../../src/api/node.ts";
-import type { Workspace, WorkspacePort } from "../../src/api/workspace.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
 import { ProviderError, type Instance, type Provider } from "../../src/providers/provider.ts";
 import { requeue, settled, type Outcome } from "../../src/runtime/reconciler.ts";
 import type { Machine } from "../machines.ts";
@@ -13,7 +13,7 @@ import { WorkspaceDraft } from "./draft.ts";
 import { evictionOf, type Eviction } from "./eviction.ts";
 import { planFailover, type FailoverPlan } from "./failover.ts";
 import type { Failures } from "./failures.ts";
-import { keepPorts } from "./keep-ports.ts";
+import { forgetStolen, keepPorts } from "./keep-ports.ts";
 import { removeLeftBehind } from "./left-behind.ts";
 import { observeInstance } from "./observe.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
@@ -130,7 +130,7 @@ export class WorkspacePass {
       if (observation === "silent") return requeue(unknownRetryMs);
       const instance = observation.instance.kind === "known" ? observation.instance.instance : undefined;
       if (observation.instance.kind === "known" && !isDeleting(this.#draft.stored)) {
-        const conflict = await keepPorts(this.#parts, this.#draft, node, machine, provider, instance);
+        const conflict = await keepPorts(this.#parts, this.#draft, node, machine, provider, instance, signal);
         if (conflict !== undefined) return this.#failed(new ProviderError("PortConflict", conflict, true), instance, provider, signal);
       }
       if (made && instance !== undefined && instance.specHash !== observation.specHash) {
@@ -139,7 +139,7 @@ export class WorkspacePass {
       }
       plan = planWorkspace(this.#draft.stored, observation);
       // On record before anything is done: a crash from here on finds the world no stranger than the status says.
-      await this.#draft.write(plan.status, plan.status.phase === "Unknown" ? { ...plan.condition, message: `${plan.condition.message}${note}` } : plan.condition);
+      await this.#draft.write(plan.status, plan.status.phase === "Unknown" ? { ...plan.condition, message: `${plan.condition.message}${note}` } : plan.condition, ...plan.moreConditions);
       try {
         for (const step of plan.steps) {
           if (await carryOut(this.#parts, this.#shared.placer, this.#draft, step, provider, signal)) return step.do === "move" ? requeue(0) : settled;
@@ -163,7 +163,7 @@ export class WorkspacePass {
     const { uid, generation } = this.#draft.stored.metadata;
     const reason = error instanceof ProviderError ? error.reason : "Failed";
     const message = messageOf(error);
-    if (reason === "PortInUse" && (instance === undefined || instance.state === "created")) await this.#movePorts(provider, signal);
+    if (reason === "PortInUse" && (instance === undefined || instance.state === "created")) await this.#movePorts(provider, message, signal);
     const retryMs = this.#shared.failures.add(uid, generation);
     this.#parts.recorder.event(this.#draft.stored, "Warning", reason, message);
     await this.#draft.write(
@@ -174,11 +174,14 @@ export class WorkspacePass {
   }
 
   /** Somebody took a port between our choice and the engine's bind. Nothing has run yet, so nothing is lost by making it anew with other ports. */
-  async #movePorts(provider: Provider, signal: AbortSignal): Promise<void> {
+  async #movePorts(provider: Provider, why: string, signal: AbortSignal): Promise<void> {
     const id = this.#draft.instanceId;
     await provider.destroy(id, { volumes: false }, signal);
     this.#parts.instances.forget(id);
-    await this.#draft.write({ ports: (this.#draft.stored.status?.ports ?? []).filter((each) => each.via !== "Engine").map((each) => ({ ...each })) as WorkspacePort[] });
+    const published = (this.#draft.stored.status?.ports ?? []).filter(({ via }) => via === "Engine");
+    const named = published.filter(({ nodePort }) => why.includes(String(nodePort)));
+    const stolen = named.length > 0 ? named : published;
+    await forgetStolen(this.#parts, this.#draft, ({ port }) => (stolen.some((each) => each.port === port) ? why : undefined));
   }
 }
 

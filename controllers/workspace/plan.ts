@@ -1,8 +1,9 @@
-import type { ConditionInput } from "../../src/api/conditions.ts";
+import { findCondition, type ConditionInput } from "../../src/api/conditions.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Workspace, WorkspaceStatus } from "../../src/api/workspace.ts";
 import type { Instance } from "../../src/providers/provider.ts";
 import type { Eviction } from "./eviction.ts";
+import { planSnapshots, type SnapshotsPlan, type SnapshotsSeen, type SnapshotStep } from "./plan-snapshots.ts";
 
 export const workspaceFinalizer = "vendetta.dev/workspace";
 
@@ -18,6 +19,8 @@ export interface WorkspaceObservation {
   readonly running: { readonly names: readonly string[]; readonly graceSeconds: number };
   /** Its Node wants it gone. `move` only when another Node fits now. */
   readonly eviction?: Eviction | undefined;
+  /** undefined: nobody asks for any. */
+  readonly snapshots?: SnapshotsSeen | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -31,12 +34,17 @@ export type WorkspaceStep =
   | { readonly do: "destroy"; readonly volumes: boolean }
   /** Place it on another Node, now that there is nothing of it on its own. */
   | { readonly do: "move"; readonly why: string }
+  | SnapshotStep
+  /** Put its disk back, which is on record from then on. */
+  | { readonly do: "restore"; readonly snapshot: string }
   | { readonly do: "finish" };
 
 export interface WorkspacePlan {
   readonly steps: readonly WorkspaceStep[];
   readonly status: Partial<WorkspaceStatus> & { readonly phase: NonNullable<WorkspaceStatus["phase"]> };
   readonly condition: ConditionInput;
+  /** Beside that of `condition`. */
+  readonly moreConditions: readonly ConditionInput[];
   /** Whether the world will look different at once: look again in the same pass. */
   readonly lookAgain: boolean;
   readonly afterMs: number | undefined;
@@ -52,8 +60,13 @@ export function planWorkspace(workspace: Workspace, seen: WorkspaceObservation):
     return outline(workspace, { phase: "Unknown", ready: "Unknown", reason, message, acted: false });
   }
   const { instance } = seen.instance;
-  const { eviction } = seen;
   if (isDeleting(workspace)) return planDelete(workspace, seen, instance);
+  const snapshots = planSnapshots(workspace, seen.snapshots, seen.now);
+  return withSnapshots(snapshots, planInstance(workspace, seen, instance, snapshots));
+}
+
+function planInstance(workspace: Workspace, seen: WorkspaceObservation, instance: Instance | undefined, snapshots: SnapshotsPlan): WorkspacePlan {
+  const { eviction } = seen;
   if (instance === undefined) {
     if (eviction?.kind === "move") return planPlaceElsewhere(workspace, eviction);
     return mustStop(workspace, seen) ? stopped(workspace, "nothing has been made yet", eviction) : planCreate(workspace);
@@ -63,7 +76,10 @@ export function planWorkspace(workspace: Workspace, seen: WorkspaceObservation):
     return outline(workspace, { phase: "Recreating", reason: "Broken", message, steps: [{ do: "announce", type: "Warning", reason: "Broken", message }, { do: "destroy", volumes: false }], lookAgain: true, acted: false, facts: cameBack(workspace) });
   }
   if (instance.state === "paused") return planResume(workspace, instance);
+  // First, as whatever comes next may change the disk, or take it away.
+  if (snapshots.steps.length > 0) return meanwhile(workspace, snapshots.steps);
   if (eviction?.kind === "move") return planMove(workspace, seen, instance, eviction);
+  if (snapshots.restore !== undefined && instance.specHash === seen.specHash) return planRestore(workspace, seen, instance, snapshots.restore);
   if (mustStop(workspace, seen)) return instance.state === "running" ? planStop(workspace, seen) : stopped(workspace, "its disk is kept", eviction);
   if (instance.specHash !== seen.specHash) return planRecreate(workspace, seen, instance);
   return instance.state === "running" ? running(workspace, instance) : planStart(workspace, instance);
@@ -86,7 +102,7 @@ function planCreate(workspace: Workspace): WorkspacePlan {
 }
 
 /** What the status says of an instance that runs, taken away. */
-export const noLongerRuns = { startId: undefined, startedAt: undefined, address: undefined } as const;
+export const noLongerRuns = { startId: undefined, startedAt: undefined, address: undefined, remarks: undefined } as const;
 
 /** A startId on record that is taken away unasked is what counts as a restart; taken away, it cannot count twice. */
 function cameBack(workspace: Workspace): Partial<WorkspaceStatus> {
@@ -112,10 +128,10 @@ function planResume(workspace: Workspace, instance: Instance): WorkspacePlan {
 }
 
 function running(workspace: Workspace, instance: Instance): WorkspacePlan {
-  const { startId, startedAt, address } = instance;
+  const { startId, startedAt, address, remarks = [] } = instance;
   return outline(workspace, {
     phase: "Running", ready: "True", reason: "Running", message: `${instance.id} runs`, acted: true,
-    facts: { startId, startedAt, address, restarts: workspace.status?.restarts ?? 0, failures: undefined, nextRetryTime: undefined },
+    facts: { startId, startedAt, address, remarks: remarks.length === 0 ? undefined : [...remarks], restarts: workspace.status?.restarts ?? 0, failures: undefined, nextRetryTime: undefined },
   });
 }
 
@@ -143,6 +159,35 @@ function planRecreate(workspace: Workspace, seen: WorkspaceObservation, instance
     steps: [...(instance.state === "running" ? [{ do: "stop" } as const] : []), { do: "destroy", volumes: false }],
     facts: noLongerRuns,
   });
+}
+
+/** As for re-creation, but that it is the same instance, with the disk it had. */
+function planRestore(workspace: Workspace, seen: WorkspaceObservation, instance: Instance, snapshot: string): WorkspacePlan {
+  if (workspace.status?.phase !== "Restoring") {
+    const message = `its disk is going to be put back to snapshot ${snapshot}; what was written to it since is lost`;
+    return outline(workspace, { phase: "Restoring", reason: "Restoring", message, steps: [{ do: "announce", type: "Normal", reason: "Restoring", message }], lookAgain: true, acted: false });
+  }
+  if (instance.state === "running") {
+    const waiting = servicesWait(workspace, seen, "Restoring", "Restoring");
+    if (waiting !== undefined) return waiting;
+  }
+  return outline(workspace, {
+    phase: "Restoring", reason: "Restoring", message: `its disk is being put back to snapshot ${snapshot}`, lookAgain: true, acted: false, facts: noLongerRuns,
+    steps: [...(instance.state === "running" ? [{ do: "stop" } as const] : []), { do: "restore", snapshot }],
+  });
+}
+
+/** Nothing changes for whoever works in it. */
+function meanwhile(workspace: Workspace, steps: readonly WorkspaceStep[]): WorkspacePlan {
+  const { phase = "Pending", conditions } = workspace.status ?? {};
+  const { status, reason, message, observedGeneration } = findCondition(conditions, "Ready") ?? { status: "False", reason: "Snapshotting", message: "its disk is being kept as it is" };
+  const condition = { type: "Ready", status, reason, message, ...(observedGeneration === undefined ? {} : { observedGeneration }) } as const;
+  return { steps, status: { phase }, condition, moreConditions: [], lookAgain: true, afterMs: undefined };
+}
+
+function withSnapshots({ status, conditions, afterMs }: SnapshotsPlan, plan: WorkspacePlan): WorkspacePlan {
+  const sooner = afterMs === undefined ? plan.afterMs : Math.min(plan.afterMs ?? Infinity, afterMs);
+  return { ...plan, status: { ...status, ...plan.status }, moreConditions: conditions, afterMs: sooner };
 }
 
 /** As for re-creation, and then it has no instance here. What is kept stays: nobody can take it along. */
@@ -180,7 +225,7 @@ function planDelete(workspace: Workspace, seen: WorkspaceObservation, instance: 
   return outline(workspace, { phase: "Deleting", reason: "Deleting", message: "its instance is being removed", steps, acted: false });
 }
 
-function servicesWait(workspace: Workspace, seen: WorkspaceObservation, phase: "Stopping" | "Recreating" | "Moving" | "Deleting", reason: string): WorkspacePlan | undefined {
+function servicesWait(workspace: Workspace, seen: WorkspaceObservation, phase: "Stopping" | "Recreating" | "Restoring" | "Moving" | "Deleting", reason: string): WorkspacePlan | undefined {
   const { names, graceSeconds } = seen.running;
   if (names.length === 0) return undefined;
   // Counted from when the stop was asked for; the Ready condition has on record when it ended to be true.
@@ -220,6 +265,7 @@ function outline(workspace: Workspace, { phase, ready = "False", reason, message
     steps,
     status: { ...facts, phase, ...(acted ? { observedGeneration: generation } : {}) },
     condition: { type: "Ready", status: ready, reason, message, ...(acted ? { observedGeneration: generation } : {}) },
+    moreConditions: [],
     lookAgain,
     afterMs,
   };

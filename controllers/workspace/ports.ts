@@ -14,6 +14,8 @@ export interface PortRequest {
   /** Ports the instance publishes now; undefined while there is no instance. */
   readonly published: readonly { readonly port: number; readonly nodePort: number }[] | undefined;
   readonly enginePublishes: boolean;
+  /** The engine can publish other ports while the instance runs. */
+  readonly engineRepublishes: boolean;
   readonly sharesNodeNetwork: boolean;
   /** The node is another machine: node ports are the server's, and each is carried from there. */
   readonly isRemote: boolean;
@@ -49,9 +51,9 @@ export async function assignPorts(request: PortRequest): Promise<PortAnswer> {
     if (sharer !== undefined) return { kind: "conflict", port, message: `port ${port} of the node is already used by ${sharer}; workspaces without isolation share the node's ports: change one of the two` };
     if (request.sharesNodeNetwork && !request.isRemote) {
       add({ port, nodePort: port, via: "Shared" });
-    } else if (published !== undefined && !request.isRemote) add({ port, nodePort: published.nodePort, via: "Engine" });
+    } else if (published !== undefined && !request.isRemote && isAsWished(request, nodePort, published.nodePort)) add({ port, nodePort: published.nodePort, via: "Engine" });
     else {
-      const via = request.enginePublishes && request.published === undefined && !request.isRemote ? "Engine" : "Forward";
+      const via = request.enginePublishes && (request.published === undefined || request.engineRepublishes) && !request.isRemote ? "Engine" : "Forward";
       if (old !== undefined && (nodePort === undefined || nodePort === old.nodePort) && request.holder(old.nodePort) === undefined) add({ ...old, via });
       else if (nodePort !== undefined) {
         const holder = request.holder(nodePort) ?? ((await request.isFree(nodePort)) ? undefined : "another program");
@@ -66,6 +68,11 @@ export async function assignPorts(request: PortRequest): Promise<PortAnswer> {
   }
   // In an order of its own, so that a Service listed earlier or later writes no status.
   return { kind: "assigned", ports: ports.sort((a, b) => a.port - b.port) };
+}
+
+/** What cannot be changed is as it is; what can has to be as asked for, and nobody else's. */
+function isAsWished({ engineRepublishes, holder }: PortRequest, asked: number | undefined, nodePort: number): boolean {
+  return !engineRepublishes || ((asked === undefined || asked === nodePort) && holder(nodePort) === undefined);
 }
 
 async function findFree({ range, seed, holder, isFree }: PortRequest, taken: ReadonlySet<number>): Promise<number | undefined> {

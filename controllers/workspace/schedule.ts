@@ -1,6 +1,7 @@
 import { findCondition, isTrue } from "../../src/api/conditions.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Node, Taint } from "../../src/api/node.ts";
+import { packagesFor } from "../../src/api/provider-packages.ts";
 import { formatBytes, parseQuantity } from "../../src/api/quantity.ts";
 import { labelsEqual, matchesLabels } from "../../src/api/selectors.ts";
 import type { Toleration, Workspace } from "../../src/api/workspace.ts";
@@ -25,11 +26,23 @@ export function schedule(workspace: Workspace, nodes: readonly Node[], placedOn:
     if (refusal === undefined) fitting.push(node);
     else refusals.push(`${node.metadata.name}: ${refusal}`);
   }
-  if (fitting.length === 0) return { kind: "unplaced", message: `no Node fits: ${refusals.slice(0, 20).join("; ")}${refusals.length > 20 ? ` and ${refusals.length - 20} more` : ""}` };
+  if (fitting.length === 0) return { kind: "unplaced", message: `no Node fits: ${refusals.slice(0, 20).join("; ")}${refusals.length > 20 ? ` and ${refusals.length - 20} more` : ""}${whereItCould(workspace, nodes, placedOn, but)}` };
   if (fitting.length === 1) return { kind: "placed", nodeName: fitting[0]!.metadata.name };
   const load = new Map(fitting.map((node) => [node, placedOn(node.metadata.name).length]));
   const best = fitting.sort((a, b) => load.get(a)! - load.get(b)! || (a.metadata.name < b.metadata.name ? -1 : 1))[0]!;
   return { kind: "placed", nodeName: best.metadata.name };
+}
+
+/** Which Nodes lack nothing but the engine, and what to do about it; "" when there are none. */
+function whereItCould(workspace: Workspace, nodes: readonly Node[], placedOn: PlacedOn, but: string | undefined): string {
+  const { provider } = workspace.spec;
+  const usable = (node: Node): Node => ({ ...node, status: { ...node.status, providers: [{ name: provider, usable: true }] } });
+  const could = nodes.filter((node) => node.metadata.name !== but && whyNot(workspace, usable(node), placedOn) === undefined);
+  if (could.length === 0) return "";
+  const isMissing = could.some(({ status }) => status?.providers?.find((each) => each.name === provider)?.reason === "NotInstalled");
+  const packages = packagesFor(provider);
+  const names = could.slice(0, 20).map(({ metadata }) => metadata.name).join(", ");
+  return `; it could run on ${names}${could.length > 20 ? ` and ${could.length - 20} more` : ""} with ${provider}${isMissing && packages !== undefined ? ` (on Debian: apt-get install ${packages})` : ""}`;
 }
 
 /** Why a Workspace cannot be placed on a Node; undefined when it can. */

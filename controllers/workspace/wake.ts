@@ -14,7 +14,7 @@ export function workspaceToWake(workspaces: Lister<"Workspace">, service: Servic
   const workspace = workspaces.byKey(key);
   if (workspace === undefined) return [];
   const { phase, ports = [] } = workspace.status ?? {};
-  const waiting = isDeleting(workspace) || workspace.spec.state === "Stopped" || phase === "Stopping" || phase === "Recreating" || phase === "Moving";
+  const waiting = isDeleting(workspace) || workspace.spec.state === "Stopped" || phase === "Stopping" || phase === "Recreating" || phase === "Restoring" || phase === "Moving";
   const portsDiffer = isDeleting(service) || portsOf(service.spec).some(({ port }) => !ports.some((each) => each.port === port));
   return waiting || portsDiffer ? [key] : [];
 }

@@ -50,6 +50,16 @@ const providerStatus = z.strictObject({
   version: z.string().optional().describe("Version of the engine, as it tells it."),
   reason: z.string().optional().describe("Why it is not usable, as one CamelCase word."),
   message: z.string().optional().describe("Why it is not usable and what to do, or a remark."),
+  features: z
+    .strictObject({
+      isolation: z.enum(["none", "container", "vm"]).describe("How its instances are kept apart from the node."),
+      limits: z.boolean().describe("Whether cpu, memory and pids are held to what a Workspace asks for."),
+      snapshots: z.boolean().describe("Whether snapshots of an instance's disk can be kept."),
+      console: z.boolean().describe("Whether 'vendetta logs --console' shows something."),
+      publish: z.enum(["Never", "AtCreation", "Always"]).describe("When the engine itself publishes ports of an instance; the others are carried by the server."),
+    })
+    .optional()
+    .describe("What it can do."),
 });
 
 const orphan = z.strictObject({

@@ -73,7 +73,7 @@ function stateOf(service: Service, instance: InstanceState): ContainerState {
 }
 
 /** Reasons that only say how far it is. */
-const making: readonly string[] = ["Creating", "Starting", "Recreating", "Placed", "Pending", "Running"];
+const making: readonly string[] = ["Creating", "Starting", "Recreating", "Restoring", "Placed", "Pending", "Running"];
 const imageReasons: readonly string[] = ["ImagePullFailed", "ImageNotFound"];
 
 /** All containers are in one instance: what holds it up holds up each. */

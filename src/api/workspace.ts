@@ -34,6 +34,8 @@ const toleration = z.strictObject({
   effect: z.enum(["NoSchedule", "NoExecute"]).optional().describe("The taint's effect. Absent: both."),
 });
 
+const snapshotName = dnsLabel.describe("Name of a snapshot.");
+
 const spec = z.strictObject({
   provider: z.enum(["docker", "lxc", "qemu", "host"]).describe("Engine: docker (container), lxc (system container), qemu (virtual machine), host (plain processes, no isolation)."),
   nodeName: dnsSubdomain.optional().describe("Name of the Node to run on. Absent: a Ready Node with room is chosen."),
@@ -64,6 +66,14 @@ const spec = z.strictObject({
     .default({})
     .describe("What it asks of the node, and may use at most. Absent: none."),
   terminationGracePeriodSeconds: z.number().int().min(0).max(3600).default(10).describe("Seconds between asking the instance to stop and forcing it, after its services have stopped."),
+  snapshots: mergedByKeys(z.array(z.strictObject({ name: snapshotName.describe("Name of the snapshot: lower-case letters, digits and '-'.") })).max(50), "name").default([]).describe("States of the instance's own disk to keep, where the engine can: each is taken once, when its name first appears here, and removed when the name goes. Mounts and volumes are not part of them. They go with the Workspace."),
+  restore: z
+    .strictObject({
+      snapshot: snapshotName.describe("Name of the snapshot, out of snapshots."),
+      request: z.number().int().min(1).max(1_000_000_000).default(1).describe("Another number has the disk put back once more."),
+    })
+    .optional()
+    .describe("Puts the disk back to a snapshot, once: everything inside is stopped and started again, and what was written since is lost. status.restored tells that it was done."),
   docker: docker.optional().describe("What is special to provider docker."),
   lxc: lxc.optional().describe("What is special to provider lxc."),
   qemu: qemu.optional().describe("What is special to provider qemu."),
@@ -81,9 +91,22 @@ const leftBehind = z.strictObject({
   since: z.string().describe("When the Workspace was placed on another Node, RFC 3339."),
 });
 
+const snapshot = z.strictObject({
+  name: snapshotName,
+  createdTime: z.string().optional().describe("When it was taken, RFC 3339. Absent: it has not been."),
+  lastTryTime: z.string().optional().describe("When taking it last failed, RFC 3339."),
+  message: z.string().optional().describe("Why it is not there."),
+});
+
+const restored = z.strictObject({
+  snapshot: snapshotName,
+  request: z.number().int().describe("The spec.restore.request that this was."),
+  time: z.string().describe("When it was done, RFC 3339."),
+});
+
 const status = z.strictObject({
   observedGeneration: z.number().int().optional().describe("The metadata.generation that was last acted on: smaller than the current one, this status is of an older spec."),
-  phase: z.enum(["Pending", "Creating", "Starting", "Running", "Stopping", "Stopped", "Recreating", "Moving", "Deleting", "Failed", "Unknown"]).optional().describe("One word for people; programs read the conditions."),
+  phase: z.enum(["Pending", "Creating", "Starting", "Running", "Stopping", "Stopped", "Recreating", "Restoring", "Moving", "Deleting", "Failed", "Unknown"]).optional().describe("One word for people; programs read the conditions."),
   conditions: conditions.optional(),
   nodeName: z.string().optional().describe("The Node it was placed on. It stays there, unless spec.failover or a drain of the Node moves it."),
   instanceId: z.string().optional().describe("The engine's name of the instance."),
@@ -95,11 +118,15 @@ const status = z.strictObject({
   nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339."),
   address: z.string().optional().describe("Address of the instance, as seen from its node."),
   ports: mergedByKeys(z.array(workspacePort), "port").optional().describe("Where its ports answer on the server's machine."),
+  remarks: z.array(z.string()).optional().describe("What its user should know of the instance though nothing is wrong, as its engine tells."),
+  snapshots: mergedByKeys(z.array(snapshot), "name").optional().describe("The snapshots of spec.snapshots, as they are."),
+  restored: restored.optional().describe("The last spec.restore that was carried out."),
 });
 
 export type WorkspaceSpec = Readonly<z.infer<typeof spec>>;
 export type WorkspaceStatus = Readonly<z.infer<typeof status>>;
 export type WorkspacePort = Readonly<z.infer<typeof workspacePort>>;
+export type SnapshotStatus = Readonly<z.infer<typeof snapshot>>;
 export type LeftBehind = Readonly<z.infer<typeof leftBehind>>;
 export type Toleration = Readonly<z.infer<typeof toleration>>;
 
@@ -155,5 +182,9 @@ function validateWorkspace({ spec }: Workspace, old: Workspace | undefined): rea
     if (spec.ports.findIndex((other) => other.port === port) < i) refuse(`spec.ports[${i}].port`, `is named twice: ${port}`, "FieldValueDuplicate");
     if (nodePort !== undefined && spec.ports.findIndex((other) => other.nodePort === nodePort) < i) refuse(`spec.ports[${i}].nodePort`, `is named twice: ${nodePort}`, "FieldValueDuplicate");
   });
+  spec.snapshots.forEach(({ name }, i) => {
+    if (spec.snapshots.findIndex((other) => other.name === name) < i) refuse(`spec.snapshots[${i}].name`, `is named twice: ${name}`, "FieldValueDuplicate");
+  });
+  if (spec.restore !== undefined && !spec.snapshots.some(({ name }) => name === spec.restore!.snapshot)) refuse("spec.restore.snapshot", `names no snapshot of spec.snapshots: ${spec.restore.snapshot}`);
   return causes;
 }

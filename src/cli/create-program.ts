@@ -229,6 +229,7 @@ function addReadingCommands(program: Command, run: Run): void {
   program.command("events").description("what happened, oldest first").option("--for <kind/name>", "only of this object").option("-A, --all-namespaces", "of all namespaces").option("-w, --watch", "go on with what happens")
     .action((options) => run(async (session) => (await import("./commands/events.ts")).events(session, options)));
   program.command("logs <service>").description("the log of a Service").option("-f, --follow", "go on with what is written").option("--tail <lines>", "only the last lines").option("-p, --previous", "of the run before")
+    .option("--console", "of the Workspace of that name, what its console showed last: how a virtual machine boots, say")
     .action((name: string, options) => run(async (session) => (await import("./commands/logs.ts")).logs(session, name, options)));
   addExec(program, run);
   addShell(program.command("shell <workspace|service/name>"), run);

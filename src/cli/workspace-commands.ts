@@ -30,6 +30,18 @@ export function addWorkspaceCommands(program: Command, run: RunInSession): void 
     .action((options) => run(async (session) => (await import("./commands/get.ts")).get(session, ["workspaces"], options)));
   workspace.command("rm <workspace...>").description("delete Workspaces with their disks, and wait until they are gone").option("--timeout <duration>", "how long to wait", "5m")
     .action((names: string[], options) => run(async (session) => (await import("./commands/delete.ts")).deleteCommand(session, ["workspaces", ...names], options)));
+  workspace.command("snapshot <workspace> [text]").description("keep a Workspace's own disk as it is now, under a name, until it is deleted; volumes and mounts are not part of it")
+    .usage("[options] <workspace> [name]")
+    .option("--delete", "delete the snapshot of that name")
+    .option("--timeout <duration>", "how long to wait", "5m")
+    .action((name: string, snapshot: string | undefined, options) => run(async (session) => (await import("./commands/workspace-snapshot.ts")).workspaceSnapshot(session, name, snapshot, options)));
+  workspace.command("snapshots <workspace>").description("list a Workspace's snapshots")
+    .action((name: string) => run(async (session) => (await import("./commands/workspace-snapshot.ts")).workspaceSnapshots(session, name)));
+  workspace.command("restore <workspace> <text>").description("put a Workspace's own disk back to a snapshot; what was written to it since is lost")
+    .usage("[options] <workspace> <snapshot>")
+    .option("-y, --yes", "do not ask before that")
+    .option("--timeout <duration>", "how long to wait", "5m")
+    .action((name: string, snapshot: string, options) => run(async (session) => (await import("./commands/workspace-snapshot.ts")).workspaceRestore(session, name, snapshot, options)));
   addShell(workspace.command("connect <workspace|service/name>").alias("shell"), run);
   addExec(workspace, run);
 }

@@ -49,6 +49,8 @@ export interface HttpStore extends Store {
   watchTable(kind: KindName, options: WatchOptions & TableWish, signal: AbortSignal): AsyncIterable<TableEvent>;
   /** The bytes of a Service's log. The caller reads or destroys it; `signal` ends it. @throws NotFound */
   logs(ref: NamespacedName, options?: ServiceLogOptions, signal?: AbortSignal): Promise<Readable>;
+  /** The bytes that a Workspace's console showed last, at most 1 MiB. @throws NotFound, BadRequest */
+  showConsole(ref: NamespacedName, signal?: AbortSignal): Promise<Readable>;
   /** Starts a command in a Workspace, or beside a Service with its environment. `signal` ends it. @throws NotFound, BadRequest */
   exec(kind: "Workspace" | "Service", ref: NamespacedName, wish: RemoteCommandWish, signal?: AbortSignal): Promise<RemoteCommand>;
   version(): Promise<ServerVersion>;
@@ -128,6 +130,7 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
       if (previous === true) query.set("previous", "true");
       return await client.stream({ method: "GET", path: objectPath("Service", ref, "log"), query, headers: { accept: "text/plain, */*" } }, signal);
     },
+    showConsole: (ref, signal) => client.stream({ method: "GET", path: objectPath("Workspace", ref, "console"), headers: { accept: "text/plain, */*" } }, signal),
     async exec(kind, ref, { argv, stdin, terminal }, signal) {
       const query = new URLSearchParams(argv.map((word): [string, string] => ["command", word]));
       for (const [name, value] of Object.entries({ stdin, stdout: true, stderr: !terminal, tty: terminal })) if (value) query.set(name, "true");

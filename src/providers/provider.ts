@@ -153,7 +153,7 @@ export interface Snapshots {
   list(id: string, signal: AbortSignal): Promise<readonly Snapshot[]>;
   /** As the disk is now, running or not. No-op when there is one of that name. @throws NotFound, SnapshotFailed */
   take(id: string, name: string, signal: AbortSignal): Promise<void>;
-  /** Puts the disk back. The instance must not run. @throws NotFound, StillRunning, SnapshotNotFound */
+  /** Puts the disk back; all else of the instance, its ports too, is as before. It must not run. @throws NotFound, StillRunning, SnapshotNotFound */
   restore(id: string, name: string, signal: AbortSignal): Promise<void>;
   /** No-op when absent. */
   remove(id: string, name: string, signal: AbortSignal): Promise<void>;

@@ -31,6 +31,7 @@ import type { UsageSource } from "./usage.ts";
 import { statusResponse, unknownPath } from "./status-response.ts";
 import { administrator } from "./user.ts";
 import { limitWatches } from "./watch-limit.ts";
+import { addWorkspaceConsole, type WorkspaceConsole } from "./workspace-console.ts";
 
 /** An answer is begun within this time; what streams after it has its own end. */
 const answerMsMax = 60_000;
@@ -50,6 +51,8 @@ export interface AppOptions {
   readonly health?: readonly HealthCheck[] | undefined;
   /** Absent: the log paths answer 404. */
   readonly logs?: ServiceLogs | undefined;
+  /** Absent: the console paths answer 404. */
+  readonly showConsole?: WorkspaceConsole | undefined;
   /** Where to count requests and what is stored; absent: nothing is counted, and /metrics is 404. */
   readonly metrics?: Registry | undefined;
   /** Absent: the paths of metrics.k8s.io answer 404, and discovery does not tell of them. */
@@ -61,7 +64,7 @@ export interface AppOptions {
   readonly limits?: ServerLimits | undefined;
 }
 
-export function createApp({ store, clock, log, version, health = [], logs, usage, metrics, rotate, hosts = defaultHosts, limits = serverLimits }: AppOptions): App {
+export function createApp({ store, clock, log, version, health = [], logs, showConsole, usage, metrics, rotate, hosts = defaultHosts, limits = serverLimits }: AppOptions): App {
   const app = new Hono<AppEnv>();
   app.onError((error) => statusResponse(error, log));
   app.notFound(() => statusResponse(unknownPath(), log));
@@ -78,6 +81,7 @@ export function createApp({ store, clock, log, version, health = [], logs, usage
   addReviews(app, resources);
   addUpgradePaths(app);
   addServiceLog(app, { store, clock, logs });
+  addWorkspaceConsole(app, { store, clock, showConsole });
   addPodLog(app, { store, clock, logs });
   addUsage(app, { store, usage });
   addCustomResourceDefinitions(app, { store, clock });

@@ -2,7 +2,7 @@ import type { ApiResource, ApiSubresource, Verb } from "./api-resource.ts";
 
 /** Streams below the objects of our own group, by resource: as a pod's `exec` and `log` in Kubernetes. */
 const streams: Readonly<Record<string, Readonly<Record<string, readonly Verb[]>>>> = {
-  workspaces: { exec: ["create", "get"] },
+  workspaces: { console: ["get"], exec: ["create", "get"] },
   services: { exec: ["create", "get"], log: ["get"] },
 };
 

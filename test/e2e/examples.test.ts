@@ -13,6 +13,7 @@ import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { dockerApi } from "../harness/docker-api.ts";
 import { eventually } from "../harness/eventually.ts";
+import { lxcUnavailable } from "../harness/lxc.ts";
 import { sshdUnavailable, startSshd, type TestSshd } from "../harness/sshd.ts";
 import { conditionOf } from "./stack.ts";
 
@@ -65,6 +66,9 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
       await cli.ok("node", "add", `${far.sshd.user}@127.0.0.1:${far.sshd.port}`, "--name", "box", "--label", "place=far", "--accept-host-key", fingerprint, "--identity", far.sshd.keyFile, "--docker-socket", far.dockerd.socketPath);
     },
   };
+
+  /** What an example needs beside Docker; undefined: it is there. */
+  const lacks: Readonly<Record<string, string | undefined>> = { lxc: lxcUnavailable() };
 
   /** What each example claims, looked at while it runs. */
   const stories: Readonly<Record<string, () => Promise<void>>> = {
@@ -134,6 +138,17 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
       const { length } = (await cli.ok("logs", "near-worker")).trim().split("\n");
       await eventually(async () => assert.ok((await cli.ok("logs", "near-worker")).trim().split("\n").slice(length).includes("from far")), 15_000, 500);
     },
+    async lxc() {
+      const box = await cli.json<Workspace>("workspace", "box");
+      assert.equal(await text((await services()).get("box-web")!.status!.url!), "box");
+      assert.match(await cli.ok("exec", "box", "--", "cat", "/proc/1/comm"), /init/);
+      await cli.ok("workspace", "snapshot", "box", "clean");
+      await cli.ok("exec", "box", "--", "touch", "/etc/changed");
+      await cli.ok("workspace", "restore", "box", "clean", "--yes");
+      assert.equal((await cli.run(["exec", "box", "--", "test", "-e", "/etc/changed"])).code, 1);
+      await cli.ok("wait", "service", "box-web", "--for=condition=Ready", "--timeout=60s");
+      assert.ok(box.status!.address !== undefined && box.status!.ports!.length === 1);
+    },
   };
 
   it("all have a story that is looked at", () => {
@@ -142,7 +157,7 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
   });
 
   for (const [name, look] of Object.entries(stories)) {
-    it(`${name}: is valid, becomes Ready, does what it says, changes nothing when applied again, leaves nothing`, async () => {
+    it(`${name}: is valid, becomes Ready, does what it says, changes nothing when applied again, leaves nothing`, { skip: lacks[name] ?? false }, async () => {
       const folder = join(copies, name);
       await preparations[name]?.();
       await cli.ok("validate", "-f", folder);

@@ -3,9 +3,9 @@ import { silentLogger as log } from "../../src/base/log.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
-import { instanceId } from "../../src/providers/provider.ts";
+import { instanceId, type Provider } from "../../src/providers/provider.ts";
 import { createSimEngine } from "../../src/providers/sim/sim-engine.ts";
-import { createSimProvider } from "../../src/providers/sim/sim-provider.ts";
+import { createSimProvider, type SimProviderOptions } from "../../src/providers/sim/sim-provider.ts";
 import { createController } from "../../src/runtime/controller.ts";
 import { createInformer } from "../../src/runtime/informer.ts";
 import { createManager } from "../../src/runtime/manager.ts";
@@ -23,14 +23,18 @@ const cluster = "c";
 const noServices = { of: () => ({ runs: () => Promise.resolve([]) }), onHint: () => {}, release: () => {}, close: () => Promise.resolve() } as unknown as Supervisors;
 
 /** The Workspace loop over Nodes that each have an engine in memory, under a virtual clock. Nodes are as the test says that they are. */
-export async function placingWorld(nodeNames: readonly string[]) {
+export async function placingWorld(nodeNames: readonly string[], options: SimProviderOptions = {}) {
   const clock = createVirtualClock();
   const random = seededRandom(3);
   const store = createMemoryStore({ clock, random });
   const engines = new Map(nodeNames.map((name) => [name, createSimEngine(clock, name)]));
+  /** Node ports that another program has. */
+  const takenPorts = new Set<number>();
+  const providers = new Map<string, Provider>();
   const machines = new Map(nodeNames.map((name): [string, Machine] => {
-    const provider = createSimProvider(engines.get(name)!);
-    return [name, { transport: { name, isPortFree: () => Promise.resolve(true) } as unknown as Transport, providers: [provider], provider: (wanted) => (wanted === "docker" ? provider : undefined) }];
+    const provider = createSimProvider(engines.get(name)!, options);
+    providers.set(name, provider);
+    return [name, { transport: { name, isPortFree: (port: number) => Promise.resolve(!takenPorts.has(port)) } as unknown as Transport, providers: [provider], provider: (wanted) => (wanted === "docker" ? provider : undefined) }];
   }));
   const informers = {
     Node: createInformer("Node", { store, clock, random, log }),
@@ -83,7 +87,7 @@ export async function placingWorld(nodeNames: readonly string[]) {
     });
   }
   return {
-    clock, store, engines, events, say, workspace, create, whereIs,
+    clock, store, engines, providers, takenPorts, events, say, workspace, create, whereIs,
     patchNode: (name: string, spec: object) => store.patch("Node", { name }, { type: "merge", patch: { spec } }),
     async end() {
       stop.abort();

@@ -1,6 +1,10 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { leftBehind } from "../harness/left-behind.ts";
+import type { CaseResult } from "./case-reporter.ts";
 import { inOwnNetwork } from "./own-network.ts";
 
 export interface NodeTest {
@@ -17,6 +21,8 @@ export interface Outcome {
   /** All it said, without its totals. */
   readonly text: string;
   readonly totals: Totals;
+  /** Of the cases that stand in no more than one suite, in their order. */
+  readonly cases: readonly CaseResult[];
   readonly seconds: number;
 }
 
@@ -36,16 +42,34 @@ export async function runNodeTest({ files, concurrency, timeoutMinutes, ownNetwo
   const begun = performance.now();
   const mark = randomUUID();
   const timeoutMs = timeoutMinutes * 60_000;
-  const plain = { argv: [process.execPath, "--test", `--test-concurrency=${concurrency}`, "--test-reporter=spec", `--test-timeout=${timeoutMs}`, ...files], env: {} };
+  const dir = mkdtempSync(join(tmpdir(), "vd-cases-"));
+  const casesFile = join(dir, "cases");
+  const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout", `--test-reporter=${join(import.meta.dirname, "case-reporter.js")}`, `--test-reporter-destination=${casesFile}`];
+  const plain = { argv: [process.execPath, "--test", `--test-concurrency=${concurrency}`, ...reporters, `--test-timeout=${timeoutMs}`, ...files], env: {} };
   const { argv, env } = ownNetwork ? inOwnNetwork(plain.argv) : plain;
   const { code, said } = await runToEnd(argv, { ...env, VENDETTA_TEST_RUN: mark }, timeoutMs * Math.ceil(files.length / concurrency) + graceMs);
   const left = leftBehind(mark);
+  const cases = readCases(casesFile);
+  rmSync(dir, { recursive: true });
   return {
     passed: code === 0 && left.length === 0,
     text: [said.replaceAll(total, "").replace(/^ℹ duration_ms .*\n/m, "").trimEnd(), ...left.map(({ pid, command }) => `left behind: ${pid} ${command}`)].join("\n"),
     totals: Object.fromEntries([...said.matchAll(total)].map(([, name, count]) => [name!, Number(count)])),
+    cases,
     seconds: (performance.now() - begun) / 1000,
   };
+}
+
+/** A run that was killed may have left none, or half a line. */
+function readCases(file: string): readonly CaseResult[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+  return text.split("\n").slice(0, -1).map((line) => JSON.parse(line) as CaseResult);
 }
 
 /**

@@ -114,7 +114,7 @@ export async function simulate({ seed, steps, bend }: SimulationOptions): Promis
     const instance = engine.instances.get(id);
     if (instance !== undefined && instance.spec.owner.cluster !== cluster) violate(`INV-4: ${verb} of ${id}, which is not ours`);
     const owner = [...wished.values()].find((each) => instanceId({ cluster, uid: each.metadata.uid }) === id);
-    const asWished = instance?.state === "running" && owner?.spec.state === "Running" && owner.metadata.deletionTimestamp === undefined && instance.spec.specHash === specHashOf(owner);
+    const asWished = instance?.state === "running" && owner?.spec.state === "Running" && owner.metadata.deletionTimestamp === undefined && instance.spec.specHash === specHashOf(owner, {});
     if (asWished && (verb === "stop" || verb === "destroy")) violate(`INV-5: ${verb} of ${id}, which is as wished`);
   };
   const checkUids = () => {
@@ -220,7 +220,7 @@ export async function simulate({ seed, steps, bend }: SimulationOptions): Promis
     const there = engine.instances.get(instanceId({ cluster, uid: each.metadata.uid }));
     check(each.metadata.deletionTimestamp === undefined, `workspace ${each.metadata.name} is still being deleted`);
     check(each.status?.phase === (stopped ? "Stopped" : "Running"), `workspace ${each.metadata.name} is ${each.status?.phase}, ${JSON.stringify(each.status?.conditions)}`);
-    check(stopped ? there?.state !== "running" : there?.state === "running" && there.spec.specHash === specHashOf(each), `the instance of ${each.metadata.name} is ${there?.state}`);
+    check(stopped ? there?.state !== "running" : there?.state === "running" && there.spec.specHash === specHashOf(each, {}), `the instance of ${each.metadata.name} is ${there?.state}`);
   }
   for (const { spec } of engine.instances.values()) check(spec.owner.cluster !== cluster || uids.has(spec.owner.uid), `the instance of ${spec.owner.name} is an orphan`);
   check(engine.instances.get("vendetta-other-1")?.state === "running", "a stranger's instance was touched");

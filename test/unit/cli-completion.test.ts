@@ -82,7 +82,7 @@ describe("completion in bash", () => {
   const rows: readonly (readonly [line: string, offer: readonly string[]])[] = [
     ["vendetta ap", ["apply", "api-resources"]],
     ["vendetta -n team des", ["describe"]],
-    ["vendetta workspace ", ["create", "up", "start", "down", "stop", "list", "ls", "rm", "connect", "shell", "exec", "help"]],
+    ["vendetta workspace ", ["create", "up", "start", "down", "stop", "list", "ls", "rm", "snapshot", "snapshots", "restore", "connect", "shell", "exec", "help"]],
     ["vendetta ws u", ["up"]],
     ["vendetta apply --dr", ["--dry-run"]],
     ["vendetta apply --na", ["--namespace"]],

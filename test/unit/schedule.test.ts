@@ -15,6 +15,10 @@ const node = (name: string, spec: object = {}, more: { readonly ready?: "True" |
       capacity: { cpu: "2", memory: "4096Mi", disk: "50Gi" },
     },
   });
+const qemuLess = (name: string): Node => {
+  const { status, ...rest } = node(name);
+  return { ...rest, status: { ...status, providers: [{ name: "qemu", usable: false, reason: "NotInstalled", message: "no qemu" }] } };
+};
 const workspace = (spec: object = {}, name = "dev", nodeName?: string): Workspace => storedObject("Workspace", name, { provider: "docker", image: "busybox", ...spec }, nodeName === undefined ? {} : { status: { nodeName } });
 const ssh = { host: "10.0.0.5", user: "dev", hostKeys: [`ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from("ssh-ed25519"), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32)]).toString("base64")}`] };
 const refusal = (wish: Workspace, nodes: readonly Node[], placed: readonly Workspace[] = []) => {
@@ -32,6 +36,9 @@ describe("schedule", () => {
     ["a node that does not answer", workspace(), node("a", { ssh }, { ready: "Unknown" }), /a: does not answer \(Probed: gone fishing; 'vendetta node status a' tells more\)/],
     ["a node that is new", workspace(), node("a", {}, { ready: "none" }), /a: has not been looked at yet/],
     ["a missing engine", workspace(), node("a", {}, { docker: false }), /a: provider docker is not usable \(start it\)/],
+    ["an engine that could be started", workspace(), node("a", {}, { docker: false }), /; it could run on a with docker$/],
+    ["an engine that nobody has installed", workspace({ provider: "qemu", image: "/images/a.qcow2" }), qemuLess("a"), /a: provider qemu is not usable \(no qemu\); it could run on a with qemu \(on Debian: apt-get install qemu-system-x86 qemu-utils\)$/],
+    ["an engine that is not the only thing missing", workspace({ resources: { cpu: "3" } }), node("a", {}, { docker: false }), /not usable \(start it\)$/],
     ["another name", workspace({ nodeName: "z" }), node("a"), /there is no Node "z", which spec.nodeName asks for/],
     ["labels that do not match", workspace({ nodeSelector: { disk: "ssd" } }), node("a", {}, { labels: { disk: "hdd" } }), /labels do not match/],
     ["a cordon", workspace(), node("a", { unschedulable: true }), /is cordoned/],

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import type { ServiceLogs } from "../../src/server/service-log.ts";
+import type { WorkspaceConsole } from "../../src/server/workspace-console.ts";
 import { group, room, testApp, workspace } from "./server-harness.ts";
 
 const path = `${room}/workspaces`;
@@ -147,7 +148,7 @@ describe("discovery", () => {
     assert.equal((await get("/apis/vendetta.dev")).body.kind, "APIGroup");
     assert.deepEqual((await get("/api/v1")).body.resources.map((each: any) => each.name), ["namespaces", "namespaces/status", "events", "pods", "pods/attach", "pods/exec", "pods/log", "pods/portforward"]);
     const { resources } = (await get(group)).body;
-    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "workspaces/exec", "services", "services/status", "services/exec", "services/log"]);
+    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "workspaces/console", "workspaces/exec", "services", "services/status", "services/exec", "services/log"]);
     assert.deepEqual(resources[2].shortNames, ["ws"]);
   });
   it("is aggregated on request", async () => {
@@ -207,5 +208,30 @@ describe("the log of a service", () => {
     await reader.read();
     await reader.cancel();
     assert.equal(signal?.aborted, true);
+  });
+});
+
+describe("the console of a workspace", () => {
+  const open = async (showConsole: WorkspaceConsole | undefined, query = "", name = "dev") => {
+    const test = testApp({ showConsole });
+    await test.send("POST", `${room}/workspaces`, workspace("dev"));
+    return await test.send("GET", `${room}/workspaces/${name}/console${query}`);
+  };
+  it("is its end, as long as was asked for and no longer than 1 MiB", async () => {
+    const asked: number[] = [];
+    const show: WorkspaceConsole = (_ref, bytesMax) => {
+      asked.push(bytesMax);
+      return Promise.resolve("login: ");
+    };
+    const response = await open(show);
+    assert.deepEqual([response.status, response.headers.get("content-type"), await response.text()], [200, "text/plain; charset=utf-8", "login: "]);
+    await open(show, "?limitBytes=10");
+    await open(show, "?limitBytes=99999999");
+    assert.deepEqual(asked, [2 ** 20, 10, 2 ** 20]);
+  });
+  it("of a Workspace that is not there is 404, and so is any where consoles are not served", async () => {
+    assert.equal((await open(() => Promise.resolve(""), "", "none")).status, 404);
+    assert.equal((await open(undefined)).status, 404);
+    assert.equal((await open(() => Promise.resolve(""), "?limitBytes=0")).status, 400);
   });
 });

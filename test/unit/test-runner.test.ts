@@ -76,14 +76,16 @@ describe("node's runner, run by ours", () => {
   };
 
   it("counts, and leaves the totals out of what was said", async () => {
-    const { passed, totals, text } = await run('it("holds", () => {}); it("waits", { skip: "for Godot" }, () => {});');
+    const { passed, totals, text, cases } = await run('it("holds", () => {}); it("waits", { skip: "for Godot" }, () => {});');
     assert.equal(passed, true, text);
+    assert.deepEqual(cases, [{ suite: "", name: "holds", result: "passed", reason: "" }, { suite: "", name: "waits", result: "skipped", reason: "for Godot" }]);
     assert.deepEqual([totals["tests"], totals["pass"], totals["fail"], totals["skipped"]], [2, 1, 0, 1]);
     assert.match(text, /✔ holds[^]*waits.*for Godot/);
     assert.doesNotMatch(text, /ℹ/);
   });
   it("fails with a test", async () => {
-    const { passed, totals, text } = await run('it("fails", () => { throw new Error("for this reason"); });');
+    const { passed, totals, text, cases } = await run('import { describe } from "node:test"; describe("all", () => { it("fails", () => { throw new Error("for this reason"); }); describe("deeper", () => it("is no case", () => {})); });');
+    assert.deepEqual(cases, [{ suite: "all", name: "fails", result: "failed", reason: "" }]);
     assert.deepEqual([passed, totals["fail"]], [false, 1]);
     assert.match(text, /for this reason/);
   });

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { assignPorts, type PortRequest } from "../../controllers/workspace/ports.ts";
 
 const request = (more: Partial<PortRequest> = {}): PortRequest => ({
-  wanted: [{ port: 80, nodePort: undefined }], recorded: [], published: undefined, enginePublishes: true, sharesNodeNetwork: false, isRemote: false, sharer: () => undefined,
+  wanted: [{ port: 80, nodePort: undefined }], recorded: [], published: undefined, enginePublishes: true, engineRepublishes: false, sharesNodeNetwork: false, isRemote: false, sharer: () => undefined,
   range: { from: 20000, to: 20009 }, seed: 3, holder: () => undefined, isFree: () => Promise.resolve(true), ...more,
 });
 

@@ -1,6 +1,7 @@
 import { findCondition } from "../../api/conditions.ts";
 import { humanDuration } from "../../api/human-duration.ts";
 import type { Node } from "../../api/node.ts";
+import { packagesFor } from "../../api/provider-packages.ts";
 import type { AnyObject, KindMap, KindName } from "../../api/registry.ts";
 import type { Service } from "../../api/service.ts";
 import { isNotFound } from "../../api/status-error.ts";
@@ -79,7 +80,8 @@ async function tellService(telling: Telling, { metadata: { namespace, name }, sp
 }
 
 async function tellWorkspace(telling: Telling, { metadata, spec, status }: Workspace, done: boolean, depth: number): Promise<void> {
-  for (const type of ["Scheduled", "Created", "Started"]) {
+  for (const remark of status?.remarks ?? []) line(telling, depth, `- ${remark}`);
+  for (const type of ["Scheduled", "Created", "Started", "Snapshots"]) {
     const condition = findCondition(status?.conditions, type);
     if (condition !== undefined && condition.status !== "True") line(telling, depth, `- ${type} is ${condition.status}: ${condition.reason}: ${condition.message}`);
   }
@@ -93,7 +95,10 @@ async function tellWorkspace(telling: Telling, { metadata, spec, status }: Works
   for (const node of nodes) {
     await tellObject(telling, node, depth);
     const provider = node.status?.providers?.find((each) => each.name === spec.provider);
-    if (provider?.usable !== true) line(telling, depth + 1, `- ${spec.provider} is not usable there: ${provider?.message ?? provider?.reason ?? "it has not been looked for yet"}`);
+    if (provider?.usable === true) continue;
+    line(telling, depth + 1, `- ${spec.provider} is not usable there: ${provider?.message ?? provider?.reason ?? "it has not been looked for yet"}`);
+    const packages = packagesFor(spec.provider);
+    if (provider?.reason === "NotInstalled" && packages !== undefined) line(telling, depth + 1, `→ on Debian, install it there with: apt-get install ${packages}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { namedService } from "../kind-words.ts";
 import type { Session } from "../session.ts";
 import { CliError } from "../world.ts";
@@ -6,17 +7,36 @@ export interface LogsOptions {
   readonly follow?: boolean | undefined;
   readonly tail?: string | undefined;
   readonly previous?: boolean | undefined;
+  /** Of a Workspace, not of a Service. */
+  readonly console?: boolean | undefined;
 }
 
 /** Writes a Service's log to stdout as it is, no faster than stdout takes it. */
-export async function logs(session: Session, name: string, { follow, tail, previous }: LogsOptions): Promise<void> {
+export async function logs(session: Session, name: string, options: LogsOptions): Promise<void> {
+  const { follow, tail, previous } = options;
   if (tail !== undefined && !/^(-1|\d{1,9})$/.test(tail)) throw new CliError(`--tail: "${tail}" is not a number of lines`);
+  if (options.console === true) return await showConsole(session, name, options);
   const store = await session.connect();
   const stream = await store.logs(
     { namespace: session.namespace, name: namedService(name, "has a log") },
     { follow, previous, tailLines: tail === undefined || tail === "-1" ? undefined : Number(tail) },
     session.signal,
   );
+  await writeOut(session, stream);
+}
+
+/** The end of what a Workspace's console showed: all that is kept, or its last lines. */
+async function showConsole(session: Session, name: string, { follow, tail, previous }: LogsOptions): Promise<void> {
+  if (follow === true || previous === true) throw new CliError("--console shows what there is now: it goes together with neither --follow nor --previous");
+  const store = await session.connect();
+  const stream = await store.showConsole({ namespace: session.namespace, name: name.replace(/^(workspaces?|ws)\//, "") }, session.signal);
+  if (tail === undefined || tail === "-1") return await writeOut(session, stream);
+  const text = Buffer.concat(await stream.toArray()).toString("utf8");
+  const lines = text.split(/(?<=\n)/);
+  session.world.stdout.write(lines.slice(Math.max(0, lines.length - Number(tail))).join(""));
+}
+
+async function writeOut(session: Session, stream: Readable): Promise<void> {
   const { stdout } = session.world;
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {

@@ -38,9 +38,17 @@ export async function nodeStatus(session: Session, name: string): Promise<void> 
 
   const { cpu, memory, disk, diskFree } = nodeLine(node, placed);
   table("Capacity", ["RESOURCE", "CAPACITY", "REQUESTED"], [["cpu", cpu.capacity ?? "", cpu.requested], ["memory", memory.capacity ?? "", memory.requested], ["disk", `${disk.capacity ?? ""}${diskFree === null ? "" : ` (${diskFree} free)`}`, disk.requested]]);
-  table("Providers", ["NAME", "USABLE", "VERSION", "MESSAGE"], (status?.providers ?? []).map((each) => [each.name, each.usable ? "yes" : "no", each.version ?? "", each.message ?? ""]));
+  table("Providers", ["NAME", "USABLE", "VERSION", "CAN", "MESSAGE"], (status?.providers ?? []).map((each) => [each.name, each.usable ? "yes" : "no", each.version ?? "", abilities(each.features), each.message ?? ""]));
   table("Workspaces", ["NAME", "STATUS", "PROVIDER", "INSTANCE"], placed.map((each) => [shortName(each), each.status?.phase ?? "Pending", each.spec.provider, each.status?.instanceId ?? ""]));
   table("Orphans", ["INSTANCE", "PROVIDER", "WORKSPACE", "SEEN FOR"], (status?.orphans ?? []).map((each) => [each.instanceId, each.provider, each.workspace, since(each.firstSeenTime)]));
+}
+
+/** In a few words: what is not said, it cannot. */
+function abilities(features: NonNullable<NonNullable<Node["status"]>["providers"]>[number]["features"]): string {
+  if (features === undefined) return "";
+  const { isolation, limits, snapshots, console, publish } = features;
+  const words = [isolation === "none" ? undefined : `isolate (${isolation})`, limits ? "limit" : undefined, snapshots ? "snapshot" : undefined, console ? "console" : undefined, publish === "Always" ? "publish while running" : publish === "AtCreation" ? "publish" : undefined];
+  return words.filter((each) => each !== undefined).join(", ");
 }
 
 function scheduling({ metadata, spec, status }: Node): string {

@@ -7,8 +7,10 @@ import { instanceId, ProviderError, type DestroyOptions, type Instance, type Ins
 import { containerConfig, labels, ownerLabels, volumeName } from "./container-config.ts";
 import { instanceFromInspect, instanceFromList, ownerOf } from "./container-instance.ts";
 import { callEngine, createDockerClient, statusOf } from "./docker-client.ts";
+import { containerConsole } from "./docker-console.ts";
 import { containerEvents } from "./docker-events.ts";
 import { execInContainer } from "./docker-exec.ts";
+import { createDockerSnapshots, removeSnapshotImages } from "./docker-snapshots.ts";
 import { pullImage, type PullParts } from "./docker-pull.ts";
 import { usageFromStats } from "./docker-usage.ts";
 
@@ -41,7 +43,7 @@ export function createDockerProvider({ transport, clock, socketPath, closing }: 
 
   return {
     name: "docker",
-    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: true, snapshots: false, isolation: "container" },
+    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: true, snapshots: true, isolation: "container" },
     probe: (signal) => probe(docker, socketPath, signal),
     inspect,
     async list(cluster, signal) {
@@ -75,6 +77,9 @@ export function createDockerProvider({ transport, clock, socketPath, closing }: 
         throw new ProviderError(refused ? "ConnectionRefused" : "Unreachable", refused ? `nothing listens on port ${port} (or only on 127.0.0.1 inside)` : messageOf(error), true, { cause: error });
       }
     },
+    // Asked of nobody, there is nothing.
+    console: (id, bytesMax, signal) => absentAs("", () => call(signal, () => containerConsole(docker, id, bytesMax, signal))),
+    snapshots: createDockerSnapshots(docker, socketPath),
     async usage(id, signal) {
       // Otherwise the engine takes a second to count twice.
       const options = { stream: false as const, "one-shot": true, abortSignal: signal };
@@ -107,16 +112,28 @@ async function create({ docker, socketPath, clock }: PullParts, spec: InstanceSp
   const pull = () => pullImage({ docker, socketPath, clock }, spec.image, progress, signal);
   if (spec.imagePullPolicy === "Always") await pull();
   // Asking for the container first saves a look at the image each time it is there.
-  const make = () => makeContainer(docker, socketPath, containerConfig(spec), signal);
+  const make = () => makeOrAdopt({ docker, socketPath, clock }, id, spec, signal);
   try {
     await make();
   } catch (error) {
     const status = statusOf((error as Error).cause);
-    if (status === 409 && /already in use by container/.test((error as Error).message)) return adopt(docker, socketPath, id, spec, signal);
     if (!(status === 404 && /no such image/i.test((error as Error).message))) throw error;
     if (spec.imagePullPolicy === "Never") throw new ProviderError("ImageNotFound", `image ${spec.image} is not on the node, and imagePullPolicy Never forbids fetching it; build or load it there`, true, { cause: error });
     await pull();
     await make();
+  }
+}
+
+async function makeOrAdopt({ docker, socketPath, clock }: PullParts, id: string, spec: InstanceSpec, signal: AbortSignal): Promise<void> {
+  for (let look = 0; ; look++) {
+    try {
+      return await makeContainer(docker, socketPath, containerConfig(spec), signal);
+    } catch (error) {
+      if (!isNameTaken(error) || look >= removingLooksMax) throw error;
+    }
+    if (await adopt(docker, socketPath, id, spec, signal)) return;
+    // Somebody is making it this moment, or removing it: the name is taken, and there is no container yet, or no longer.
+    await sleep(clock, removingLookMs, signal);
   }
 }
 
@@ -133,10 +150,16 @@ async function makeContainer(docker: Docker, socketPath: string, config: Docker.
   }
 }
 
-async function adopt(docker: Docker, socketPath: string, id: string, spec: InstanceSpec, signal: AbortSignal): Promise<void> {
-  const found = await callEngine(socketPath, signal, () => docker.getContainer(id).inspect({ abortSignal: signal }));
+function isNameTaken(error: unknown): boolean {
+  return statusOf((error as Error).cause) === 409 && /already in use by container/.test((error as Error).message);
+}
+
+/** False: there is none. @throws ProviderError NameTaken when it is a stranger's */
+async function adopt(docker: Docker, socketPath: string, id: string, spec: InstanceSpec, signal: AbortSignal): Promise<boolean> {
+  const found = await absentAs(undefined, () => callEngine(socketPath, signal, () => docker.getContainer(id).inspect({ abortSignal: signal })));
+  if (found === undefined) return false;
   const owner = ownerOf(found.Config.Labels);
-  if (owner?.cluster === spec.owner.cluster && owner.uid === spec.owner.uid) return;
+  if (owner?.cluster === spec.owner.cluster && owner.uid === spec.owner.uid) return true;
   throw new ProviderError("NameTaken", `a container named ${id} exists that is not vendetta's; it is left alone: rename or remove it`, true);
 }
 
@@ -149,6 +172,7 @@ async function destroy(docker: Docker, socketPath: string, id: string, { volumes
     // 409: somebody is removing it this moment, which is what was asked for.
     await call(() => tolerate([404, 409], () => docker.getContainer(found.Id).remove({ force: true, v: true, abortSignal: signal })));
   }
+  await removeSnapshotImages(docker, socketPath, id, volumes ? "all" : "unnamed", signal);
   if (!volumes) return;
   const [, cluster, uid] = /^vendetta-([^-]+)-(.+)$/.exec(id) ?? [];
   if (cluster === undefined || uid === undefined) return;

@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import type { InstanceSpec } from "../provider.ts";
+import type { InstanceSpec, PublishedPort } from "../provider.ts";
 
 export interface SimInstance {
   readonly spec: InstanceSpec;
@@ -8,6 +8,15 @@ export interface SimInstance {
   startedAtMs: number;
   /** Whatever a simulation keeps inside a running instance; emptied when it stops. */
   readonly inside: Map<string, unknown>;
+  /** What was written to its disk. */
+  disk: string;
+  /** What is published of it. */
+  ports: readonly PublishedPort[];
+}
+
+export interface SimSnapshot {
+  readonly takenAtMs: number;
+  readonly disk: string;
 }
 
 /** An engine in memory: what a provider asks it and what a simulation does to it behind the provider's back. */
@@ -15,6 +24,9 @@ export interface SimEngine {
   readonly instances: Map<string, SimInstance>;
   /** Names of volumes. */
   readonly volumes: Set<string>;
+  /** By instance id, then by name. */
+  readonly snapshots: Map<string, Map<string, SimSnapshot>>;
+  nowMs(): number;
   /** Nobody answers while it is down. */
   down: boolean;
   start(id: string): void;
@@ -36,9 +48,11 @@ export function createSimEngine(clock: Clock, name = "sim"): SimEngine {
   return {
     instances,
     volumes: new Set(),
+    snapshots: new Map(),
+    nowMs: () => clock.now(),
     down: false,
     make(id, spec) {
-      instances.set(id, { spec, state: "created", startId: undefined, startedAtMs: 0, inside: new Map() });
+      instances.set(id, { spec, state: "created", startId: undefined, startedAtMs: 0, inside: new Map(), disk: "", ports: spec.ports });
       tell(id);
     },
     start(id) {

@@ -1,18 +1,21 @@
 import { timestamp } from "../../base/clock.ts";
-import { instanceId, ProviderError, type Instance, type InstanceSpec, type Provider, type ProviderName } from "../provider.ts";
+import { instanceId, ProviderError, type Instance, type InstanceSpec, type Provider, type ProviderName, type PublishedPort } from "../provider.ts";
 import type { SimEngine, SimInstance } from "./sim-engine.ts";
+import { createSimSnapshots } from "./sim-snapshots.ts";
 
 export interface SimProviderOptions {
   /** Whose Workspaces it takes. */
   readonly name?: ProviderName;
   /** Images that can be had; default: every one. */
   readonly images?: ReadonlySet<string>;
+  /** Default: it keeps snapshots, and publishes what an instance was made with and nothing else. */
+  readonly parts?: readonly ("snapshots" | "publish")[];
 }
 
 const noProcesses = () => Promise.reject(new ProviderError("NotSupported", "a simulated instance has no processes", false));
 
 /** A provider over an engine in memory, for simulations. Held to the words of provider.ts by the same suite as the real ones. */
-export function createSimProvider(engine: SimEngine, { name = "docker", images }: SimProviderOptions = {}): Provider {
+export function createSimProvider(engine: SimEngine, { name = "docker", images, parts = ["snapshots"] }: SimProviderOptions = {}): Provider {
   const ask = (signal: AbortSignal) => {
     signal.throwIfAborted();
     if (engine.down) throw new ProviderError("EngineUnreachable", "the simulated engine is down", true);
@@ -21,7 +24,7 @@ export function createSimProvider(engine: SimEngine, { name = "docker", images }
 
   return {
     name,
-    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: false, snapshots: false, isolation: "container" },
+    features: { publishesPorts: true, sharesNodeNetwork: false, images: true, limits: false, snapshots: parts.includes("snapshots"), isolation: "container" },
     probe: () => Promise.resolve(engine.down ? { usable: false, reason: "NotRunning", message: "the simulated engine is down" } : { usable: true, version: "sim" }),
     async list(cluster, signal) {
       ask(signal);
@@ -46,8 +49,7 @@ export function createSimProvider(engine: SimEngine, { name = "docker", images }
       const instance = engine.instances.get(id);
       if (instance === undefined) throw new ProviderError("NotFound", `there is no instance ${id}`, true);
       if (instance.state === "running") return;
-      const taken = instance.spec.ports.find(({ nodePort }) => portHolder(engine, nodePort) !== undefined);
-      if (taken !== undefined) throw new ProviderError("PortInUse", `node port ${taken.nodePort} is in use`, true);
+      refuseTaken(engine, id, instance.ports);
       engine.start(id);
     },
     async stop(id, _graceSeconds, signal) {
@@ -58,8 +60,12 @@ export function createSimProvider(engine: SimEngine, { name = "docker", images }
       ask(signal);
       engine.stop(id);
       engine.remove(id);
-      if (volumes) for (const volume of volumesOf(id)) engine.volumes.delete(volume);
+      if (!volumes) return;
+      for (const volume of volumesOf(id)) engine.volumes.delete(volume);
+      engine.snapshots.delete(id);
     },
+    ...(parts.includes("snapshots") ? { snapshots: createSimSnapshots(engine, ask) } : {}),
+    ...(parts.includes("publish") ? { async publish(id: string, ports: readonly PublishedPort[], signal: AbortSignal) { ask(signal); publish(engine, id, ports); } } : {}),
     exec: noProcesses,
     dial: noProcesses,
     async *events(cluster, signal) {
@@ -89,14 +95,26 @@ export function createSimProvider(engine: SimEngine, { name = "docker", images }
   };
 }
 
+function publish(engine: SimEngine, id: string, ports: readonly PublishedPort[]): void {
+  const instance = engine.instances.get(id);
+  if (instance?.state !== "running") throw new ProviderError("NotRunning", `${id} does not run`, true);
+  refuseTaken(engine, id, ports);
+  instance.ports = ports;
+}
+
+function refuseTaken(engine: SimEngine, id: string, ports: readonly PublishedPort[]): void {
+  const taken = ports.find(({ nodePort }) => ![undefined, id].includes(portHolder(engine, nodePort)));
+  if (taken !== undefined) throw new ProviderError("PortInUse", `node port ${taken.nodePort} is in use`, true);
+}
+
 /** The running instance that has a node port. */
 export function portHolder(engine: SimEngine, nodePort: number): string | undefined {
-  for (const [id, { state, spec }] of engine.instances) if (state === "running" && spec.ports.some((each) => each.nodePort === nodePort)) return id;
+  for (const [id, { state, ports }] of engine.instances) if (state === "running" && ports.some((each) => each.nodePort === nodePort)) return id;
   return undefined;
 }
 
-function told(id: string, { spec, state, startId, startedAtMs }: SimInstance): Instance {
-  const { owner, generation, specHash, ports }: InstanceSpec = spec;
+function told(id: string, { spec, state, startId, startedAtMs, ports }: SimInstance): Instance {
+  const { owner, generation, specHash }: InstanceSpec = spec;
   return {
     id, owner, generation, specHash, state, startId, ports,
     startedAt: startId === undefined ? undefined : timestamp(startedAtMs),

@@ -1,3 +1,5 @@
+// Test run: about 45 s.
+
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import Docker from "dockerode";
@@ -6,6 +8,7 @@ import { createDockerProvider } from "../../../src/providers/docker/docker-provi
 import type { Provider, ProviderError } from "../../../src/providers/provider.ts";
 import { createLocalTransport } from "../../../src/transports/local.ts";
 import { dockerUnavailable, startDockerd } from "../../harness/docker.ts";
+import { dockerSkips } from "./docker-skips.ts";
 import { providerConformance } from "./suite.ts";
 
 const why = dockerUnavailable();
@@ -16,8 +19,13 @@ else {
     const dockerd = await startDockerd();
     await dockerd.importBusybox("busybox:test");
     const transport = createLocalTransport({ clock });
+    const docker = new Docker({ socketPath: dockerd.socketPath });
+    const again = () => createDockerProvider({ transport, clock, socketPath: dockerd.socketPath });
     return {
-      provider: createDockerProvider({ transport, clock, socketPath: dockerd.socketPath }),
+      provider: again(),
+      again,
+      mainCommand: (script) => ({ command: ["sh", "-c", script] }),
+      behind: { pause: (id) => docker.getContainer(id).pause(), end: (id) => docker.getContainer(id).kill() },
       unreachable: createDockerProvider({ transport, clock, socketPath: `${dockerd.socketPath}.no` }),
       image: "busybox:test",
       async close() {
@@ -25,7 +33,7 @@ else {
         await dockerd.stop();
       },
     };
-  });
+  }, { skip: dockerSkips });
 
   describe("docker, and what others do to containers", () => {
     const small = { generation: 1, specHash: "h", hostname: "dev", image: "busybox:test", imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [], resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: {} } as const;

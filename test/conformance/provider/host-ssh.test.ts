@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
@@ -7,9 +7,9 @@ import { createHostProvider } from "../../../src/providers/host/host-provider.ts
 import { freePort } from "../../harness/ports.ts";
 import { sshTo } from "../../harness/ssh-to.ts";
 import { sshdUnavailable, startSshd } from "../../harness/sshd.ts";
+import { hostSkips } from "./host-skips.ts";
 import { providerConformance } from "./suite.ts";
 
-const isolation = "plain processes have no file system, network or limits of their own";
 const why = sshdUnavailable();
 
 if (why !== undefined) it("host over SSH", { skip: why }, () => {});
@@ -22,8 +22,11 @@ else
       const transport = sshTo(sshd);
       const nowhere = sshTo(sshd, { port: await freePort() });
       const instances = () => Promise.resolve(join(dir, "not", "made", "yet"));
+      const again = () => createHostProvider({ transport, clock, dir: instances });
       return {
-        provider: createHostProvider({ transport, clock, dir: instances }),
+        provider: again(),
+        again,
+        behind: { spoil: async (id) => writeFileSync(join(await instances(), id, "instance.json"), "{") },
         unreachable: createHostProvider({ transport: nowhere, clock, dir: instances }),
         image: "",
         async close() {
@@ -35,13 +38,6 @@ else
       };
     },
     {
-      skip: {
-        "volumes are kept over a re-creation, and go when asked": isolation,
-        "publishes a port where it was told to, and says when that is taken": isolation,
-        "answers on a published port": isolation,
-        "enforces the limits it claims": "claims none",
-        "says when there is no such image": "has no images",
-        "hints when something happens": "has no event stream",
-      },
+      skip: hostSkips,
     },
   );

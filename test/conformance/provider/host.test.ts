@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -7,17 +7,20 @@ import { systemClock as clock } from "../../../src/base/system.ts";
 import { createHostProvider } from "../../../src/providers/host/host-provider.ts";
 import { createLocalTransport } from "../../../src/transports/local.ts";
 import { instanceId } from "../../../src/providers/provider.ts";
+import { hostSkips } from "./host-skips.ts";
 import { providerConformance } from "./suite.ts";
 
-const isolation = "plain processes have no file system, network or limits of their own";
 
 providerConformance(
   "host",
   () => {
     const dir = mkdtempSync(join(tmpdir(), "vd-host-"));
     const transport = createLocalTransport({ clock });
+    const again = () => createHostProvider({ transport, clock, dir: () => Promise.resolve(dir) });
     return Promise.resolve({
-      provider: createHostProvider({ transport, clock, dir: () => Promise.resolve(dir) }),
+      provider: again(),
+      again,
+      behind: { spoil: (id) => Promise.resolve(writeFileSync(join(dir, id, "instance.json"), "{")) },
       unreachable: undefined,
       image: "",
       async close() {
@@ -27,15 +30,7 @@ providerConformance(
     });
   },
   {
-    skip: {
-      "volumes are kept over a re-creation, and go when asked": isolation,
-      "publishes a port where it was told to, and says when that is taken": isolation,
-      "answers on a published port": isolation,
-      "enforces the limits it claims": "claims none",
-      "says when there is no such image": "has no images",
-      "hints when something happens": "has no event stream",
-      "throws when the engine does not answer: unknown is not absent (INV-5)": "has no engine that could be silent",
-    },
+    skip: { ...hostSkips, "throws when the engine does not answer: unknown is not absent (INV-5)": "has no engine that could be silent" },
   },
 );
 

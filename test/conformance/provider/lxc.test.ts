@@ -8,6 +8,7 @@ import { systemClock as clock, systemRandom as random } from "../../../src/base/
 import { createLxcProvider } from "../../../src/providers/lxc/lxc-provider.ts";
 import { createLocalTransport } from "../../../src/transports/local.ts";
 import { relay } from "../../../src/transports/ssh/relay.ts";
+import { behindLxc } from "../../harness/behind-lxc.ts";
 import { lxcUnavailable } from "../../harness/lxc.ts";
 import { providerConformance } from "./suite.ts";
 
@@ -20,8 +21,11 @@ else
     () => {
       const dir = mkdtempSync(join(tmpdir(), "vd-lxc-"));
       const transport = createLocalTransport({ clock });
+      const again = () => createLxcProvider({ transport, clock, random, relay, dir: () => Promise.resolve(dir) });
       return Promise.resolve({
-        provider: createLxcProvider({ transport, clock, random, relay, dir: () => Promise.resolve(dir) }),
+        provider: again(),
+        again,
+        behind: behindLxc(dir),
         unreachable: undefined,
         image: "busybox",
         async close() {
@@ -34,6 +38,7 @@ else
       skip: {
         "publishes a port where it was told to, and says when that is taken": "publishes no ports: the server carries them",
         "answers on a published port": "publishes no ports: the server carries them",
+        "publishes other ports while it runs": "publishes no ports: the server carries them",
         "throws when the engine does not answer: unknown is not absent (INV-5)": "has no engine that could be silent",
       },
     },

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import type { Provider, ProviderError } from "../../../src/providers/provider.ts";
+import { eventually } from "../../harness/eventually.ts";
+import type { Kit } from "./suite-kit.ts";
+
+/** Ports inside, from the node. */
+export function reachCases({ test, signal, running, patient }: Kit): void {
+  const serve = async (provider: Provider, id: string, port: number, page: string) => {
+    const server = await provider.exec(id, ["sh", "-c", `mkdir -p www${port} && echo ${page} > www${port}/index.html; exec busybox httpd -f -p ${port} -h www${port}`], { workingDir: "/tmp" });
+    server.stdout.resume();
+    server.stderr.resume();
+    return server;
+  };
+  const answers = (nodePort: number, page: string) =>
+    eventually(async () => assert.equal(await (await fetch(`http://127.0.0.1:${nodePort}/`, { signal: AbortSignal.timeout(1000) })).text(), `${page}\n`), patient(5000), 50);
+  const silent = (nodePort: number) => eventually(() => assert.rejects(fetch(`http://127.0.0.1:${nodePort}/`, { signal: AbortSignal.timeout(1000) })), patient(5000), 50);
+  // Whoever shares the node's network serves on ports of the node.
+  const inner = 18000 + (process.pid % 1000);
+  let asked = 0;
+  const nextPort = () => 26000 + (process.pid % 1000) + 1000 * asked++;
+  const published = (nodePort: number, port = 80) => ({ port, nodePort, protocol: "tcp" as const });
+
+  test("dial reaches what listens inside, and says when nothing does", async (provider) => {
+    const id = await running(provider);
+    const server = await serve(provider, id, inner, "found");
+    await eventually(async () => (await provider.dial(id, inner, signal())).destroy(), patient(5000));
+    await assert.rejects(provider.dial(id, 1, signal()), (error: ProviderError) => error.reason === "ConnectionRefused");
+    server.kill("SIGKILL");
+    await server.exit;
+  });
+  test("dial carries what is said, both ways and to its end", async (provider) => {
+    const id = await running(provider);
+    const server = await serve(provider, id, inner + 1000, "dialed");
+    const stream = await eventually(() => provider.dial(id, inner + 1000, signal()), patient(5000));
+    let said = "";
+    stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    const ended = new Promise((resolve) => stream.once("end", resolve));
+    stream.write("GET / HTTP/1.0\r\n\r\n");
+    await ended;
+    stream.end();
+    assert.match(said, /^HTTP\/1\.\d 200 [^]*dialed\n$/);
+    server.kill("SIGKILL");
+    await server.exit;
+    await provider.stop(id, 0, signal());
+    await assert.rejects(provider.dial(id, inner + 1000, signal()), (error: ProviderError) => error.reason === "NotRunning");
+  });
+  test("publishes a port where it was told to, and says when that is taken", async (provider) => {
+    const ports = [published(nextPort())];
+    const id = await running(provider, { ports });
+    assert.deepEqual((await provider.inspect(id, signal()))?.ports, ports);
+    await assert.rejects(running(provider, { ports }), (error: ProviderError) => error.reason === "PortInUse" && error.message.includes(String(ports[0]!.nodePort)));
+  });
+  test("answers on a published port", async (provider) => {
+    const nodePort = nextPort();
+    const id = await running(provider, { ports: [published(nodePort)] });
+    await serve(provider, id, 80, "published");
+    await answers(nodePort, "published");
+    await provider.stop(id, 0, signal());
+    await provider.start(id, signal());
+    await serve(provider, id, 80, "again");
+    await answers(nodePort, "again");
+  });
+  test("publishes other ports while it runs", async (provider) => {
+    const [first, second, third] = [nextPort(), nextPort(), nextPort()];
+    const id = await running(provider, { ports: [published(first)] });
+    const { startId } = (await provider.inspect(id, signal()))!;
+    await serve(provider, id, 80, "one");
+    await serve(provider, id, 81, "two");
+    await answers(first, "one");
+    await provider.publish!(id, [published(second), published(third, 81)], signal());
+    await provider.publish!(id, [published(second), published(third, 81)], signal());
+    await answers(second, "one");
+    await answers(third, "two");
+    await silent(first);
+    const found = (await provider.inspect(id, signal()))!;
+    assert.deepEqual([found.startId, [...found.ports].sort((a, b) => a.port - b.port)], [startId, [published(second), published(third, 81)]]);
+    const other = await running(provider);
+    await assert.rejects(provider.publish!(other, [published(second)], signal()), (error: ProviderError) => error.reason === "PortInUse" && error.message.includes(String(second)));
+    await provider.publish!(id, [], signal());
+    await silent(second);
+    await provider.stop(id, 0, signal());
+    await assert.rejects(provider.publish!(id, [], signal()), (error: ProviderError) => error.reason === "NotRunning");
+  });
+}
