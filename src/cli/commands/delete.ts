@@ -97,8 +97,8 @@ export async function deleteAll(session: Session, store: HttpStore, targets: rea
     signal: session.signal,
     judge: (object, target) => goneVerdict(object, uids.get(`${target.kind} ${target.namespace ?? ""}/${target.name}`)),
     onChange(now) {
-      // What goes at once needs no words.
-      slow ||= session.world.stderr.isTTY === true && now.some((each) => !each.verdict.done);
+      // What goes at once needs no words; a machine that does not answer is waited for without an end in sight.
+      slow ||= now.some(({ verdict }) => !verdict.done && (session.world.stderr.isTTY === true || verdict.state === "Unknown"));
       if (slow) progress.update(now);
     },
   });

@@ -1,4 +1,4 @@
-import { findCondition } from "../../api/conditions.ts";
+import { findCondition, isTrue } from "../../api/conditions.ts";
 import { humanDuration } from "../../api/human-duration.ts";
 import type { Node } from "../../api/node.ts";
 import { nodeLine } from "../cluster-view.ts";
@@ -31,7 +31,7 @@ export async function nodeStatus(session: Session, name: string): Promise<void> 
   line("Ready", ready === undefined ? "not looked at yet" : `${stateStyle(style, ready.status)(ready.status)} for ${since(ready.lastTransitionTime)} (${ready.reason}: ${printable(ready.message)})`);
   const hint = nodeHint(node);
   if (hint !== undefined) line("Next step", hint);
-  for (const [label, text] of connectionLines(node, since)) line(label, text);
+  for (const [label, text] of connectionLines(node, since, clock.now())) line(label, text);
   line("Scheduling", `${scheduling(node)}${node.spec.taints.length === 0 ? "" : `; taints ${node.spec.taints.map((each) => `${each.key}${each.value === "" ? "" : `=${each.value}`}:${each.effect}`).join(", ")}`}`);
   const info = status?.nodeInfo;
   if (info !== undefined) line("System", printable([info.operatingSystem, info.kernelVersion, info.architecture, info.hostname].filter((each) => each !== undefined && each !== "").join(", ")));
@@ -51,16 +51,24 @@ function abilities(features: NonNullable<NonNullable<Node["status"]>["providers"
   return words.filter((each) => each !== undefined).join(", ");
 }
 
-function scheduling({ metadata, spec }: Node): string {
+function scheduling({ metadata, spec, status }: Node): string {
   if (spec.drain !== undefined) return `drained: nothing runs here, until 'vendetta node uncordon ${metadata.name}'`;
-  return spec.unschedulable ? "cordoned: no new Workspace comes here" : "new Workspaces may come here";
+  if (spec.unschedulable) return "cordoned: no new Workspace comes here";
+  return isTrue(status?.conditions, "Ready") ? "new Workspaces may come here" : "no new Workspace comes here while it is not Ready";
 }
 
-function connectionLines({ spec, status }: Node, since: (time: string) => string): readonly (readonly [label: string, text: string])[] {
+/** The heartbeat is told of once a minute while all is well. */
+const silentMs = 90_000;
+
+function isSilent(status: Node["status"], nowMs: number): boolean {
+  return status?.lastHeartbeatTime !== undefined && nowMs - Date.parse(status.lastHeartbeatTime) > silentMs;
+}
+
+function connectionLines({ spec, status }: Node, since: (time: string) => string, nowMs: number): readonly (readonly [label: string, text: string])[] {
   const lines: (readonly [string, string])[] = [];
   if (spec.ssh !== undefined) {
     const { latencyMs, connectedSince, reconnects, lastError } = status?.ssh ?? {};
-    lines.push(["Connection", [latencyMs === undefined ? undefined : `answers in ${latencyMs} ms`, connectedSince === undefined ? "not connected" : `connected for ${since(connectedSince)}`, (reconnects ?? 0) > 0 ? `made anew ${reconnects} times` : undefined].filter((each) => each !== undefined).join(", ")]);
+    lines.push(["Connection", [latencyMs === undefined ? undefined : isSilent(status, nowMs) ? `has not answered for ${since(status!.lastHeartbeatTime!)}` : `answers in ${latencyMs} ms`, connectedSince === undefined ? "not connected" : `connected for ${since(connectedSince)}`, (reconnects ?? 0) > 0 ? `made anew ${reconnects} times` : undefined].filter((each) => each !== undefined).join(", ")]);
     if (lastError !== undefined) lines.push(["Last error", printable(lastError)]);
     lines.push(["Host keys", spec.ssh.hostKeys.map(hostKeyFingerprint).join(", ")]);
   }
