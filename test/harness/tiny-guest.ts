@@ -18,12 +18,28 @@ export interface TinyGuest extends GuestKernel {
   /** Its root file system: a raw disk without partitions. */
   readonly image: string;
   /** `spec.qemu` for it. */
-  readonly engine: { readonly kernel: string; readonly initrd: string; readonly append: string };
+  readonly engine: { readonly kernel: string; readonly initrd: string; readonly append: string; readonly machine?: "microvm" };
 }
 
 const inittab = `::sysinit:/etc/rc
 ::respawn:/usr/sbin/dropbear -F -s -r /run/host_key
-::shutdown:/bin/umount -a -r
+::shutdown:/etc/stop
+`;
+/** What runs is asked to end while its disks are there. */
+const stop = `#!/bin/sh
+kill -TERM -1
+tries=100 others=yes
+while [ -n "$others" ] && [ $tries -gt 0 ]; do
+  sleep 0.05
+  tries=$((tries - 1)) others=
+  for each in /proc/[0-9]*; do
+    pid=\${each#/proc/} command=
+    [ $pid = 1 ] || [ $pid = $$ ] || { read -r command < $each/cmdline; } 2>/dev/null
+    # The kernel's own have none.
+    [ -z "$command" ] || others=yes
+  done
+done
+umount -a -r
 `;
 const rc = `#!/bin/sh
 mkdir -p /dev/pts /dev/shm
@@ -42,7 +58,7 @@ const append = "console=ttyS0 quiet clocksource=hpet no_timer_check cryptomgr.no
 
 export async function tinyGuest(): Promise<TinyGuest> {
   const kernel = await guestKernel();
-  const directory = await cachedBuild("tiny", ["1", rc, inittab, JSON.stringify(accounts)], (into) => {
+  const directory = await cachedBuild("tiny", ["2", rc, inittab, stop, JSON.stringify(accounts)], (into) => {
     const root = mkdtempSync(join(tmpdir(), "vd-tiny-"));
     try {
       fill(root);
@@ -71,6 +87,7 @@ function fill(root: string): void {
   }
   for (const program of ["dropbear", "dropbearconvert"]) copyProgram(program, root);
   put("etc/rc", rc, 0o755);
+  put("etc/stop", stop, 0o755);
   put("etc/inittab", inittab);
   for (const [name, text] of Object.entries(accounts)) put(`etc/${name}`, text);
 }

@@ -26,7 +26,7 @@ else
         behind: behindQemu(place.dir),
         unreachable: nowhere.provider,
         image,
-        engine,
+        engine: { ...engine, machine: "microvm" },
         async close() {
           await nowhere.close();
           await place.close();
@@ -38,7 +38,6 @@ else
       patience: 5,
       skip: {
         "enforces the limits it claims": "no kernel begins in 32 MiB; qemu-machines.test.ts looks at what bounds a machine",
-        "stop asks first: what listens ends by itself": "the small guest's init takes its disks away before it asks what runs to end",
         "stop forces what was asked and goes on": "the small guest's init takes its disks away before it asks what runs to end",
         "holds memory to its limit": "no kernel begins in 32 MiB; qemu-machines.test.ts looks at what bounds a machine",
       },
