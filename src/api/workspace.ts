@@ -21,7 +21,7 @@ export const port = z.number().int().min(1, "must be between 1 and 65535").max(6
 
 const mount = z.strictObject({
   path: absolutePath.describe("Absolute path where it appears inside the workspace."),
-  hostPath: absolutePath.optional().describe("A directory or file of the node. It must exist."),
+  hostPath: absolutePath.optional().describe("A directory or file of the node. It must exist. 'vendetta apply' takes a path that is relative to the manifest's directory, and then keeps the Workspace on this machine unless nodeName or nodeSelector says otherwise."),
   volume: dnsLabel.optional().describe("Name of a volume that is kept while the Workspace exists, over stops and re-creations."),
   tmpfs: z.strictObject({ size: quantity.optional().describe("Most bytes it can hold, as a quantity such as 64Mi.") }).optional().describe("Memory that is empty at each start."),
   readOnly: z.boolean().default(false).describe("Whether writing to it is refused."),
