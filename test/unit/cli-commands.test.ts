@@ -306,7 +306,23 @@ describe("get, arranged", () => {
       const { stdout } = await cli.run(["get", "svc", "--sort-by", "{.spec.port}", ...output]);
       assert.deepEqual([...stdout.matchAll(/(?:^|\/| )([abc])(?=\s|$)/gm)].map(([, name]) => name), ["b", "a", "c"], output.join(" "));
     }
+  });
+  it("by a field, when they are named, too", async () => {
+    const names = async (args: string) => [...(await cli.run(args)).stdout.matchAll(/(?:^|\/)([abc])(?=\s)/gm)].map(([, name]) => name);
+    assert.deepEqual(await names("get svc c a b --sort-by .spec.port"), ["b", "a", "c"]);
+    assert.deepEqual(await names("get svc/c svc/a --sort-by .spec.port -o name"), ["a", "c"]);
+    assert.deepEqual(await names("get svc c a"), ["c", "a"]);
+  });
+  it("by a field that they have: a typing error is no order", async () => {
     assert.match((await cli.run("get svc --sort-by .spec[")).stderr, /--sort-by: Cannot parse JSONPath/);
+    for (const args of ["get svc --sort-by .spec.prot", "get svc a --sort-by .spec.prot", "get svc -o name --sort-by .spec.prot", "get svc,ws --sort-by .spec.prot"]) {
+      const { code, stdout, stderr } = await cli.run(args);
+      assert.deepEqual([code, stdout], [1, ""], args);
+      assert.match(stderr, /^error: --sort-by: none of them has a field \.spec\.prot; 'vendetta explain KIND'/, args);
+    }
+    assert.equal((await cli.run("get svc,ws --sort-by .spec.port")).code, 0, "one of the kinds has it");
+    assert.match((await cli.run("get ws --sort-by .spec.port")).stderr, /^No resources found/);
+    assert.match((await cli.run(["get", "svc", "--sort-by", " "])).stderr, /--sort-by: say which field/);
   });
   it("with labels", async () => {
     assert.match((await cli.run("get svc a --show-labels")).stdout, /LABELS\n.* app=y,tier=x\n$/);
