@@ -108,8 +108,8 @@ async function readNamed<T>(session: Session, named: readonly Named[], { ignoreN
       if (!isNotFound(error)) throw error;
       if (ignoreNotFound === true) continue;
       missing = true;
-      const { errorLine } = await import("../error-line.ts");
-      session.tell(errorLine(error));
+      const [{ errorLine }, { explained }] = await Promise.all([import("../error-line.ts"), import("../not-found.ts")]);
+      session.tell(errorLine(await explained(session, error)));
     }
   }
   return { found, missing };
@@ -132,7 +132,7 @@ async function printTables(session: Session, store: HttpStore, kinds: readonly K
     const kind = kinds[i]!;
     return table.rows.length === 0 ? [] : [textTable(table, { wide, withNamespace: options.allNamespaces === true && kindPaths[kind].namespaced, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "", withLabels: options.showLabels })];
   });
-  if (texts.length === 0) tellEmpty(session, kinds, options);
+  if (texts.length === 0) await tellEmpty(session, kinds, options);
   else printTexts(session, options, texts);
 }
 
@@ -145,10 +145,13 @@ function textOf({ world: { stdout }, outStyle }: Session, { headers }: GetOption
   return tableLines(text, { style: outStyle, header: headers !== false, columns }).map((line) => `${line}\n`).join("");
 }
 
-function tellEmpty(session: Session, kinds: readonly KindName[], { allNamespaces, selector, fieldSelector }: GetOptions): void {
+async function tellEmpty(session: Session, kinds: readonly KindName[], { allNamespaces, selector, fieldSelector }: GetOptions): Promise<void> {
   const namespaced = kinds.some((kind) => kindPaths[kind].namespaced);
   session.tell(namespaced && allNamespaces !== true ? `No resources found in ${session.namespace} namespace.` : "No resources found.");
-  if (selector !== undefined || fieldSelector !== undefined) session.tell("Leave the selector out to see all of them.");
+  const { emptyHint } = await import("../not-found.ts");
+  const noRoom = namespaced && allNamespaces !== true ? await emptyHint(session) : undefined;
+  if (noRoom !== undefined) session.tell(noRoom);
+  else if (selector !== undefined || fieldSelector !== undefined) session.tell("Leave the selector out to see all of them.");
   else if (kinds.every((kind) => kind === "Event")) session.tell("Events are kept for an hour.");
   else if (namespaced) session.tell(`Apply a manifest with 'vendetta apply -f FILE'${allNamespaces === true ? "" : ", or look into all namespaces with -A"}; 'vendetta quickstart up' has an example.`);
 }

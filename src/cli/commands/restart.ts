@@ -3,6 +3,7 @@ import type { Service } from "../../api/service.ts";
 import { timestampWithMs } from "../../base/clock.ts";
 import { durationArgument } from "../duration-argument.ts";
 import { namedService, resourceName } from "../kind-words.ts";
+import { orInstead } from "../not-found.ts";
 import { settled } from "../readiness.ts";
 import type { Session } from "../session.ts";
 import { waitUntilSettled } from "../wait-until-settled.ts";
@@ -18,7 +19,8 @@ export async function restart(session: Session, words: readonly string[], { wait
   const targets = words.map((word) => ({ kind: "Service" as const, namespace: session.namespace, name: namedService(word, "can be restarted") }));
   const store = await session.connect();
   // All are there before one is touched.
-  const before = new Map((await Promise.all(targets.map((target) => store.get("Service", target)))).map((service) => [service.metadata.name, runOf(service)]));
+  const found = await orInstead(session, (_workspace, services, room) => (services.length === 0 ? "there is nothing to restart" : `vendetta restart${room} ${services.join(" ")}`), () => Promise.all(targets.map((target) => store.get("Service", target))));
+  const before = new Map(found.map((service) => [service.metadata.name, runOf(service)]));
   const patch = { metadata: { annotations: { [restartedAtAnnotation]: timestampWithMs(session.world.clock.now()) } } };
   for (const target of targets) {
     await store.patch("Service", target, { type: "merge", patch });
