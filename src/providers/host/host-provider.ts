@@ -161,8 +161,8 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
       try {
         return await transport.exec(argv, { env: { ...found.env, ...env, [instanceMark]: id }, cwd: workingDir ?? found.workingDir ?? workOf(home), tty, signal });
       } catch (error) {
-        if (error instanceof TransportError && codeOf(error.cause) === "ENOENT") throw new ProviderError("CommandNotFound", error.message, true, { cause: error });
-        throw error;
+        const reason = error instanceof TransportError ? startFailures[codeOf(error.cause) ?? ""] : undefined;
+        throw reason === undefined ? error : new ProviderError(reason, messageOf(error), true, { cause: error });
       }
     },
     async usage(id, signal) {
@@ -182,6 +182,9 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
     },
   };
 }
+
+/** By the code of the transport's error. */
+const startFailures: Readonly<Record<string, string>> = { ENOENT: "CommandNotFound", EACCES: "CommandNotExecutable", ENOTDIR: "DirectoryNotFound" };
 
 /** Which instances were seen running a moment ago: a health check every few seconds need not read that again each time. */
 function createSeenRunning(clock: Clock) {
