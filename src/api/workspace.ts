@@ -115,7 +115,7 @@ const status = z.strictObject({
   startedAt: z.string().optional().describe("When the instance was started, RFC 3339."),
   restarts: z.number().int().optional().describe("Times the instance was brought back after it had ended or vanished unasked."),
   failures: z.number().int().optional().describe("Failures in a row of the step at hand; sets the back-off."),
-  nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339."),
+  nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339. Absent while the phase is Failed: only a change of the spec can help."),
   address: z.string().optional().describe("Address of the instance, as seen from its node."),
   ports: mergedByKeys(z.array(workspacePort), "port").optional().describe("Where its ports answer on the server's machine."),
   remarks: z.array(z.string()).optional().describe("What its user should know of the instance though nothing is wrong, as its engine tells."),

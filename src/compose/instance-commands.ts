@@ -23,7 +23,7 @@ export function createInstanceCommands(parts: InstanceCommandsParts): Commands {
   return async (wish) => {
     const cannot = `Cannot run a command in ${wish.kind.toLowerCase()} "${wish.ref.name}"`;
     const { workspaceName, env, workingDir } = await placeOf(parts, wish);
-    const { provider, instance } = await runningInstance(parts, { namespace: wish.ref.namespace, name: workspaceName }, cannot, wish.signal);
+    const { provider, instance } = await runningInstance(parts, { namespace: wish.ref.namespace, name: workspaceName }, { cannot, subject: wish.kind === "Workspace" ? "it" : `its workspace "${workspaceName}"` }, wish.signal);
     const terminal = wish.terminal ? { tty: firstWindow } : {};
     const failureOf = (error: unknown) => startFailureOf(error, wish.argv[0] ?? "", workspaceName);
     try {
