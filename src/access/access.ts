@@ -56,7 +56,7 @@ export interface AccessWish {
 export interface EnrolWish extends AccessWish {
   /** The way that is on record already: its host keys are the only ones accepted. */
   readonly known?: SshReach | undefined;
-  /** Where a Docker engine must answer. Absent: it is looked for in the usual places, and may be missing. */
+  /** Where a Docker engine must answer, or with `known` is to be asked. Absent: it is looked for in the usual places, and may be missing. */
   readonly dockerSocketPath?: string | undefined;
 }
 

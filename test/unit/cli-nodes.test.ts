@@ -60,10 +60,24 @@ describe("node add", () => {
     assert.deepEqual((await cli.store.get("Node", { name: "box" })).spec.ssh, { ...reach("box"), jump: { host: "gate", port: 22, user: "dev", hostKeys: [line(2)] } });
   });
   it("takes the key away again when the Node cannot be stored", async () => {
-    const { access, done } = fakeAccess({ resolve: () => Promise.resolve({ alias: "-", host: "box", port: 22, user: "dev", identityFiles: [] }) });
-    const { code, stdout, stderr } = await cli.run(["node", "add", "box", "--name", "Not A Name"], { access });
+    const { access, done } = fakeAccess();
+    const meanwhile: MachineAccess = { ...access, enrol: async (machine, wish) => (await nodeOf("box", { ssh: reach("elsewhere") }), await access.enrol(machine, wish)) };
+    const { code, stdout, stderr } = await cli.run("node add box", { access: meanwhile });
     assert.deepEqual([code, stdout, done], [1, "", ["enrol box", "undo", "close"]]);
-    assert.match(stderr, /metadata\.name/);
+    assert.match(stderr, /"box" was made meanwhile/);
+  });
+  it("touches no machine for what the server would refuse", async () => {
+    for (const [args, says] of [
+      [["--name", "Not A Name"], /metadata\.name: "Not A Name" must consist/],
+      [["--label", "a b=c"], /metadata\.labels/],
+      [["--label", "a=b c"], /metadata\.labels\.a: "b c"/],
+      [["--label", "vendetta.dev/local=true"], /--label: metadata\.labels\["vendetta\.dev\/local"\] is only for the server's own machine/],
+    ] as const) {
+      const { access, done } = fakeAccess();
+      const { code, stdout, stderr } = await cli.run(["node", "add", "box", ...args], { access });
+      assert.deepEqual([code, stdout, done], [1, "", []]);
+      assert.match(stderr, says);
+    }
   });
   it("changes nothing the second time, and asks only whether the key still lets in", async () => {
     const { metadata } = await nodeOf("mine", { ssh: reach("box") });
@@ -77,6 +91,10 @@ describe("node add", () => {
     const lost = fakeAccess({ open: () => Promise.reject(new AccessError("not let in", { failure: "LoginRefused" })) });
     assert.equal((await cli.run("node add box", { access: lost.access })).stdout, "node.vendetta.dev/mine unchanged, its key was put back\n");
     assert.deepEqual(lost.done, ["enrol box again", "close"]);
+    await nodeOf("other", { ssh: reach("docked"), providers: { docker: { socketPath: "/srv/docker.sock" } } });
+    let asked: string | undefined;
+    await cli.run("node add docked", { access: { ...lost.access, enrol: (machine, wish) => ((asked = wish.dockerSocketPath), lost.access.enrol(machine, wish)) } });
+    assert.equal(asked, "/srv/docker.sock", "its engine is asked where it is on record");
     const changed = fakeAccess({ open: () => Promise.reject(new AccessError("another key", { failure: "HostKeyRefused" })) });
     const { code, stderr } = await cli.run("node add box", { access: changed.access });
     assert.deepEqual([code, changed.done], [1, []]);
