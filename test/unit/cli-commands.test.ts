@@ -293,6 +293,20 @@ describe("label and annotate", () => {
   });
 });
 
+describe("restart", () => {
+  it("says when nothing is known of a Service: it is restarted when that changes", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a, b) });
+    await ready("a");
+    const stored = await cli.store.get("Service", { namespace: "default", name: "b" });
+    await cli.store.updateStatus("Service", { ...stored, status: { phase: "Unknown", conditions: [{ type: "Ready", status: "Unknown", reason: "NodeUnknown", message: 'Node "box" cannot be asked', lastTransitionTime: "2026-01-01T00:00:00Z" }] } });
+    assert.deepEqual(await cli.run("restart a b"), {
+      code: 0, stdout: "service.vendetta.dev/a restarted\nservice.vendetta.dev/b will be restarted\n",
+      stderr: 'Nothing is known of Service "b" now, and it is restarted when that changes: Node "box" cannot be asked\n',
+    });
+    for (const name of ["a", "b"]) assert.ok((await cli.store.get("Service", { namespace: "default", name })).metadata.annotations?.["vendetta.dev/restartedAt"] !== undefined);
+  });
+});
+
 describe("get, arranged", () => {
   beforeEach(async () => {
     await cli.run("apply -f -", { stdin: yaml(service("a", { port: 90 }, { labels: { tier: "x", app: "y" } }), service("b"), service("c", { port: 800 })) });
