@@ -71,7 +71,7 @@ function openLocal({ paths, clock, random }: MachinesParts, node: Node): Omit<Op
 
 function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
   const here = createLocalTransport({ clock });
-  const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, here, onChange: () => onWayChange(node.metadata.name), clock, random });
+  const way = openSshWay({ ssh, sshDir: paths.sshDir, here, onChange: () => onWayChange(node.metadata.name), clock, random });
   const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
   const closing = new AbortController();
   return {
