@@ -245,6 +245,22 @@ describe("node trust, cordon and drain", () => {
     assert.equal((await cli.run("node uncordon box")).stdout, "node.vendetta.dev/box uncordoned\n");
     assert.equal((await cli.store.get("Node", { name: "box" })).spec.drain, undefined);
   });
+  it("says of what a drain stopped whether it could be made anew elsewhere", async () => {
+    await nodeOf("box", { local: {} });
+    const stopped = await place("dev", "box");
+    const conditions = [{ type: "Ready", status: "False", reason: "NodeDrained", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" }] as const;
+    await cli.store.updateStatus("Workspace", { ...stopped, status: { ...stopped.status, phase: "Stopped", conditions: [...conditions] } });
+    const rest = async () => (await cli.run("node drain box")).stderr.split("\n").filter((line) => line.includes("other Node"));
+    assert.deepEqual(await rest(), ["No other Node could take dev now."]);
+    await nodeOf("spare", { ssh: reach("spare") });
+    await say("spare", "True");
+    assert.deepEqual(await rest(), ["No other Node could take dev now."], "it has no engine for it");
+    const spare = await cli.store.get("Node", { name: "spare" });
+    await cli.store.updateStatus("Node", { ...spare, status: { ...spare.status, providers: [{ name: "docker", usable: true }] } });
+    assert.match((await rest()).join(), /^dev may run on other Nodes: 'vendetta node drain box --move' makes it anew there/);
+    await cli.run("node cordon spare");
+    assert.deepEqual(await rest(), ["No other Node could take dev now."]);
+  });
   it("drains with --move only once it is agreed that disks are lost", async () => {
     await nodeOf("box", { local: {} });
     await place("dev", "box");
@@ -264,7 +280,7 @@ describe("cluster status", () => {
     await say("box", "Unknown", "Unreachable", "gone");
     const { code, stdout } = await cli.run("cluster status --check -o json");
     const view = JSON.parse(stdout);
-    assert.deepEqual([code, view.healthy, view.problems], [1, false, [{ kind: "Node", namespace: null, name: "box", state: "Unreachable", message: "gone" }]]);
+    assert.deepEqual([code, view.healthy, view.problems], [1, false, [{ kind: "Node", namespace: null, name: "box", state: "Unreachable", message: "gone; it is tried again and again; if the machine is gone for good, 'vendetta node forget box'" }]]);
     assert.match((await cli.run("cluster status -o yaml")).stderr, /it is json, or left out/);
   });
   it("goes on with each change for --watch", async () => {

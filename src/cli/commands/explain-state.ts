@@ -10,6 +10,7 @@ import type { Workspace } from "../../api/workspace.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { resourceArgs } from "../kind-words.ts";
 import { settled } from "../readiness.ts";
+import { nodeHint } from "../node-hint.ts";
 import type { Session } from "../session.ts";
 import { printable } from "../style.ts";
 import { CliError } from "../world.ts";
@@ -105,9 +106,12 @@ async function tellWorkspace(telling: Telling, { metadata, spec, status }: Works
   }
 }
 
-function tellNode(telling: Telling, { spec, status }: Node, depth: number): void {
+function tellNode(telling: Telling, node: Node, depth: number): void {
+  const { spec, status } = node;
   if (spec.unschedulable) line(telling, depth, "- it is cordoned: nothing new is placed here");
   if (status?.lastHeartbeatTime !== undefined) line(telling, depth, `- last answered: ${humanDuration(telling.session.world.clock.now() - Date.parse(status.lastHeartbeatTime))} ago`);
+  const hint = nodeHint(node);
+  if (hint !== undefined) line(telling, depth, `→ ${hint}`);
 }
 
 function inTime({ world: { clock } }: Session, time: string): string {
