@@ -79,8 +79,17 @@ export interface Withdrawal {
   readonly removed: boolean;
 }
 
+/** What a cluster's Workspaces have left on a machine, in whole paths: nothing removes it but its user. */
+export interface KeptThere {
+  readonly paths: readonly string[];
+  /** How many there are besides. */
+  readonly more: number;
+}
+
 /** A way that is open, by the cluster's key. */
 export interface OpenWay {
+  /** Looks what directories there are at its end. @throws AccessError */
+  kept(): Promise<KeptThere>;
   /** Takes the cluster's key away from the machine, and from those gone through of which this is true; the farthest one first. */
   withdraw(jumpToo: (machine: SshAddress) => boolean): Promise<readonly Withdrawal[]>;
   close(): Promise<void>;

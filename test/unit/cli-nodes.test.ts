@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { AccessError, type EnrolWish, type MachineAccess, type Withdrawal } from "../../src/access/access.ts";
+import { AccessError, type EnrolWish, type KeptThere, type MachineAccess, type Withdrawal } from "../../src/access/access.ts";
 import type { Node } from "../../src/api/node.ts";
 import type { SshReach } from "../../src/api/ssh-reach.ts";
 import { cliServer, type CliServer } from "./cli-harness.ts";
@@ -23,6 +23,7 @@ function fakeAccess(overrides: Partial<MachineAccess> = {}): { readonly access: 
     open(way) {
       done.push(`open ${way.host}`);
       return Promise.resolve({
+        kept: () => Promise.resolve({ paths: [], more: 0 }),
         withdraw: (jumpToo): Promise<readonly Withdrawal[]> => Promise.resolve(void done.push(`withdraw ${way.host}${way.jump !== undefined && jumpToo(way.jump) ? ` and ${way.jump.host}` : ""}`)).then(() => [{ where: `dev@${way.host}`, removed: true }]),
         close: () => Promise.resolve(),
       });
@@ -136,6 +137,18 @@ describe("node remove", () => {
     assert.match((await cli.run("node remove box", { access: fakeAccess().access })).stderr, /an instance that no Workspace owns: vendetta-x; it is removed half a minute/);
     assert.equal(await exists("Node", "box"), true);
   });
+  it("tells what stays on the machine, and where", async () => {
+    const { access } = fakeAccess();
+    const removed = async (kept: () => Promise<KeptThere>) => {
+      await nodeOf("box", { ssh: reach("box") });
+      await cli.store.updateStatus("Node", { ...(await cli.store.get("Node", { name: "box" })), status: { providers: [{ name: "docker", usable: true }] } });
+      const { code, stderr } = await cli.run("node remove box", { access: { ...access, open: async (way, signal) => ({ ...(await access.open(way, signal)), kept }) } });
+      assert.equal(code, 0, stderr);
+      return stderr;
+    };
+    assert.match(await removed(() => Promise.resolve({ paths: ["/home/dev/work/a"], more: 2 })), /^Kept on dev@box, until you remove it there:\n {2}\/home\/dev\/work\/a\n {2}… and 2 more\nTook the cluster's key away from dev@box\.\nVolumes .*docker volume ls --filter label=vendetta\.dev\/cluster=[0-9a-f]{12}\n$/);
+    assert.match(await removed(() => Promise.reject(new AccessError("no session"))), /^What Workspaces have left on dev@box, .*no session\nTook the cluster's key/);
+  });
   it("deletes the Node and takes the key away, unless another needs it", async () => {
     const jump = { host: "gate", port: 22, user: "dev", hostKeys: [line(2)] };
     for (const name of ["one", "two"]) await nodeOf(name, { ssh: reach(name, { jump }) });
@@ -146,7 +159,7 @@ describe("node remove", () => {
     await nodeOf("gate", { ssh: reach("gate") });
     await nodeOf("far", { ssh: reach("far", { jump }) });
     assert.match((await cli.run("node remove gate", { access })).stderr, /stays on dev@gate: Node "far" needs it/);
-    assert.deepEqual(await cli.run("node remove far --keep-key", { access }), { code: 0, stdout: 'node.vendetta.dev "far" deleted\n', stderr: "" });
+    assert.deepEqual(await cli.run("node remove far --keep-key", { access }), { code: 0, stdout: 'node.vendetta.dev "far" deleted\n', stderr: "What Workspaces have left there, if anything, is in ~/.local/share/vendetta of dev@far.\n" });
     assert.deepEqual(done.slice(4), ["open gate"]);
     const outer = { ...jump, host: "outer" };
     await nodeOf("deep", { ssh: reach("deep", { jump: { ...jump, host: "inner", jump: outer } }) });
