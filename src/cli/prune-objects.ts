@@ -3,7 +3,7 @@ import type { LabelSelector } from "../api/selectors.ts";
 import { lastAppliedAnnotation } from "../api/three-way-merge.ts";
 import { deleteAll, type DeleteTarget } from "./commands/delete.ts";
 import { resourceName } from "./kind-words.ts";
-import type { ManifestObject } from "./manifests.ts";
+import type { ManifestObject } from "../manifests/read-manifests.ts";
 import type { Session } from "./session.ts";
 
 /** "disabled" on an object: pruning leaves it alone, whatever is selected. */
