@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { sleep, TimeoutError, timeoutSignal, type Clock } from "../base/clock.ts";
+import { codeOf, messageOf } from "../base/errors.ts";
+import { untilAborted } from "../base/until-aborted.ts";
+import type { ManifestText } from "../manifests/read-manifests.ts";
+import { scanDirectory, TooManyFilesError, type DirectoryScan } from "./scan-directory.ts";
+import type { Reading } from "./source-reader.ts";
+
+/** Files that have been the same for so long are taken to be written to their end. */
+export const restMs = 150;
+/** A directory that does not come to rest within this time is read later. */
+const restMsMax = 3_000;
+/** A file system that does not answer by then. */
+const readMsMax = 20_000;
+export const setBytesMax = 64 * 1024 * 1024;
+const atOnceMax = 32;
+
+export interface ReadDirectoryOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Signature of the last reading: when nothing was touched since, nothing need be waited for. */
+  readonly known: string | undefined;
+}
+
+/** A reading, and how what was read lay there. */
+export interface DirectoryReading {
+  readonly reading: Reading;
+  readonly scan?: DirectoryScan;
+}
+
+/** Reads all manifests of a directory as they are at one moment, at which nobody was writing to them. */
+export async function readDirectory(directory: string, { clock, signal, known }: ReadDirectoryOptions): Promise<DirectoryReading> {
+  using bound = timeoutSignal(clock, readMsMax, `Reading ${directory}`, signal);
+  try {
+    return await untilAborted(readAtRest(directory, clock, bound.signal, known), bound.signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    return { reading: unreadable(directory, error) };
+  }
+}
+
+async function readAtRest(directory: string, clock: Clock, signal: AbortSignal, known: string | undefined): Promise<DirectoryReading> {
+  const begunMs = clock.monotonic();
+  let scan = await scanDirectory(directory, signal);
+  for (let accepted = known; clock.monotonic() - begunMs < restMsMax; ) {
+    if (scan.signature !== accepted) {
+      await sleep(clock, restMs, signal);
+      const again = await scanDirectory(directory, signal);
+      const isAtRest = again.signature === scan.signature;
+      scan = again;
+      if (!isAtRest) continue;
+      accepted = scan.signature;
+    }
+    const texts = await readTexts(scan, signal);
+    const after = await scanDirectory(directory, signal);
+    if (texts !== undefined && after.signature === scan.signature) return { scan, reading: { kind: "read", revision: revisionOf(texts), texts, problems: scan.problems } };
+    scan = after;
+  }
+  return { reading: { kind: "unreadable", reason: "Changing", message: `${directory} has been written to all the time for ${restMsMax / 1000} s; it is read when it is at rest` } };
+}
+
+/** undefined: a file has gone since the scan. @throws system errors, TooManyFilesError */
+async function readTexts({ files }: DirectoryScan, signal: AbortSignal): Promise<readonly ManifestText[] | undefined> {
+  const bytes = files.reduce((sum, each) => sum + each.bytes, 0);
+  if (bytes > setBytesMax) throw new TooManyFilesError(`its manifests have ${bytes} bytes; at most ${setBytesMax} are read`);
+  const texts: ManifestText[] = [];
+  for (let from = 0; from < files.length; from += atOnceMax) {
+    signal.throwIfAborted();
+    try {
+      texts.push(...(await Promise.all(files.slice(from, from + atOnceMax).map(async ({ name, path }): Promise<ManifestText> => ({ name, directory: dirname(path), text: await readFile(path, { encoding: "utf8", signal }) })))));
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+  return texts;
+}
+
+/** The same for the same files with the same content. */
+export function revisionOf(texts: readonly ManifestText[]): string {
+  const hash = createHash("sha256");
+  for (const { name, text } of texts) hash.update(`${Buffer.byteLength(name)} ${Buffer.byteLength(text)}\n${name}${text}`);
+  return `sha256:${hash.digest("hex")}`;
+}
+
+const reasons: Readonly<Record<string, readonly [reason: string, message: string]>> = {
+  ENOENT: ["NotFound", "there is no such directory"],
+  ENOTDIR: ["NotADirectory", "it is no directory"],
+  EACCES: ["PermissionDenied", "the server's user may not read all of it"],
+  EPERM: ["PermissionDenied", "the server's user may not read all of it"],
+  ELOOP: ["NotFound", "its links lead round in a circle"],
+};
+
+function unreadable(directory: string, error: unknown): Reading {
+  const { path } = error as { readonly path?: unknown };
+  const where = typeof path === "string" && path !== directory ? ` (${path})` : "";
+  if (error instanceof TooManyFilesError) return { kind: "unreadable", reason: "TooLarge", message: `Cannot read ${directory}: ${error.message}` };
+  if (error instanceof TimeoutError) return { kind: "unreadable", reason: "NoAnswer", message: `Cannot read ${directory}: its file system has not answered for ${readMsMax / 1000} s` };
+  const [reason, message] = reasons[codeOf(error) ?? ""] ?? ["Unreadable", messageOf(error)];
+  return { kind: "unreadable", reason, message: `Cannot read ${directory}: ${message}${where}` };
+}
