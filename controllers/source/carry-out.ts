@@ -1,14 +1,13 @@
-import { adoptClientSide } from "../../src/api/apply/adopt-client-side.ts";
-import { apiVersionOf, type KindDefinition } from "../../src/api/kind.ts";
 import type { ObjectInput } from "../../src/api/meta.ts";
 import type { Namespace } from "../../src/api/namespace.ts";
-import { kinds, type AnyObject } from "../../src/api/registry.ts";
+import type { AnyObject } from "../../src/api/registry.ts";
 import { isAlreadyExists, isInvalid, isNotFound } from "../../src/api/status-error.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import type { Fields } from "../../src/base/fields.ts";
 import { inApplyOrder } from "../../src/manifests/apply-order.ts";
 import { causeProblems } from "../../src/manifests/manifest-problem.ts";
 import type { Store } from "../../src/store/store.ts";
+import { takenOver } from "./take-over.ts";
 import { refKey, type SourceProblem, type SourceStep, type Wanted } from "./steps.ts";
 import { managerOf, problemOf } from "./wanted.ts";
 
@@ -123,12 +122,11 @@ async function apply({ store, source }: CarryOutParts, { kind, namespace, name }
   return await store.patch(kind, { namespace, name }, { type: "apply", patch: configuration, force }, { fieldManager: managerOf(source) });
 }
 
-/** What client-side apply owned becomes the Source's, so that what its manifest does not name can go. */
-async function takeOver({ store, source }: CarryOutParts, { kind, metadata }: AnyObject): Promise<void> {
-  const manager = managerOf(source);
-  const managedFields = adoptClientSide(metadata.managedFields ?? [], manager, apiVersionOf(kinds[kind] as KindDefinition<never>));
+async function takeOver({ store, source }: CarryOutParts, object: AnyObject): Promise<void> {
+  const { kind, metadata } = object;
+  const managedFields = takenOver(object, source);
   if (managedFields === undefined) return;
-  await store.patch(kind, metadata, { type: "merge", patch: { metadata: { managedFields, resourceVersion: metadata.resourceVersion } } }, { fieldManager: manager });
+  await store.patch(kind, metadata, { type: "merge", patch: { metadata: { managedFields, resourceVersion: metadata.resourceVersion } } }, { fieldManager: managerOf(source) });
 }
 
 async function untie(parts: CarryOutParts, { wanted }: ApplyStep): Promise<void> {

@@ -4,6 +4,7 @@ import type { Fields } from "../../src/base/fields.ts";
 import { createManifestCache, type ManifestCache } from "../../src/manifests/manifest-cache.ts";
 import type { ManifestObject } from "../../src/manifests/read-manifests.ts";
 import type { Preview } from "./plan-object.ts";
+import { takenOver } from "./take-over.ts";
 import type { Wanted } from "./steps.ts";
 import { managerOf, wantedOf } from "./wanted.ts";
 
@@ -38,7 +39,7 @@ export function createSourceMemory(source: string): SourceMemory {
       const parts = writtenParts(live);
       const known = previews.get(configuration);
       if (known !== undefined && known.adopt === adopt && known.parts.every((part, i) => part === parts[i])) return known.preview;
-      const preview = previewApply(live, configuration, { manager, adopt });
+      const preview = previewApply(live, configuration, { manager, managedFields: adopt ? takenOver(live, source) : undefined });
       previews.set(configuration, { parts, adopt, preview });
       return preview;
     },

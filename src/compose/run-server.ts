@@ -43,6 +43,7 @@ import { createInstanceCommands } from "./instance-commands.ts";
 import { createInstanceDial } from "./instance-dial.ts";
 import { createInstanceUsage } from "./instance-usage.ts";
 import { createServiceLogs } from "./service-logs.ts";
+import { createSourcePlans } from "./source-plans.ts";
 import { createWorkspaceConsole } from "./workspace-console.ts";
 
 export interface ServerOptions {
@@ -159,7 +160,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
         const logs = createServiceLogs({ ...parts, store });
         const seen = createPodStore(store, clock);
         const upgrade = createUpgrader({ store: seen, logs, commands: createInstanceCommands({ ...parts, store }), dial: createInstanceDial(parts), clock, log });
-        const app = createApp({ store: seen, clock, log, version, health, logs, showConsole: createWorkspaceConsole(parts), usage: createInstanceUsage({ ...parts, log }), metrics: registry, rotate: (wish) => network.rotate(wish) });
+        const app = createApp({ store: seen, clock, log, version, health, logs, showConsole: createWorkspaceConsole(parts), plans: createSourcePlans(sourceReconciler), usage: createInstanceUsage({ ...parts, log }), metrics: registry, rotate: (wish) => network.rotate(wish) });
         const network = await openNetworkEdge({ paths, port: env["VENDETTA_PORT"], app, upgrade, log, clock });
         try {
           const listener = await listen({ upgrade, app, socketPath: paths.socketPath, log, clock });

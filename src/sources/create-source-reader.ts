@@ -5,11 +5,13 @@ import { keyOf, type Key } from "../base/keys.ts";
 import { DirectoryPlace } from "./directory-place.ts";
 import { cacheName, GitPlace } from "./git-place.ts";
 import type { SourcePlace, SourceReaderParts } from "./source-place.ts";
-import type { SourceReader } from "./source-reader.ts";
+import type { Reading, SourceReader } from "./source-reader.ts";
 
 /** @see SourceReader. `keepOnly` takes away what is kept of all other Sources: some may have gone while nobody looked. */
 export function createSourceReader(parts: SourceReaderParts): SourceReader & { keepOnly(sources: readonly Source[]): Promise<void> } {
   const places = new Map<Key, SourcePlace>();
+  /** The last reading of each that has begun. */
+  const reading = new Map<Key, Promise<Reading>>();
   const listeners: ((key: Key) => void)[] = [];
 
   const placeOf = async (source: Source): Promise<SourcePlace> => {
@@ -29,7 +31,20 @@ export function createSourceReader(parts: SourceReaderParts): SourceReader & { k
 
   return {
     async read(source, options) {
-      return await (await placeOf(source)).read(source, options);
+      const key = keyOf(source);
+      const before = reading.get(key);
+      const done = (async () => {
+        // Whoever was before has heard of its own trouble.
+        await before?.catch(() => {});
+        options.signal.throwIfAborted();
+        return await (await placeOf(source)).read(source, options);
+      })();
+      reading.set(key, done);
+      try {
+        return await done;
+      } finally {
+        if (reading.get(key) === done) reading.delete(key);
+      }
     },
     async release(key) {
       const place = places.get(key);

@@ -32,7 +32,7 @@ export interface ReadOptions {
  * unreadable ("Changing") when they do not come to rest. Trouble is data; what is thrown is a fault of ours, or the signal's reason.
  */
 export interface SourceReader {
-  /** For one Source one at a time. Begins to look out for changes there, if it does not yet. */
+  /** One at a time for each Source: who comes second waits. Begins to look out for changes there, if it does not yet. */
   read(source: Source, options: ReadOptions): Promise<Reading>;
   /** The Source is gone or suspended: ends the look-out. */
   release(key: Key): Promise<void>;

@@ -19,6 +19,8 @@ export interface WatchDirectoryOptions {
 export function watchDirectory(root: string, { isWatched, onHint, log }: WatchDirectoryOptions): DirectoryWatch {
   const watcher = watch(root, {
     ignoreInitial: true,
+    // A watch that chokidar begins while it is being closed is never ended: it must not keep the process.
+    persistent: false,
     // Where links lead is looked at by each pass; what lies there may be huge.
     followSymlinks: false,
     ignored: (path, stats) => path !== root && stats !== undefined && !isWatched(path, stats.isDirectory()),

@@ -148,7 +148,7 @@ describe("discovery", () => {
     assert.equal((await get("/apis/vendetta.dev")).body.kind, "APIGroup");
     assert.deepEqual((await get("/api/v1")).body.resources.map((each: any) => each.name), ["namespaces", "namespaces/status", "events", "pods", "pods/attach", "pods/exec", "pods/log", "pods/portforward"]);
     const { resources } = (await get(group)).body;
-    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "workspaces/console", "workspaces/exec", "services", "services/status", "services/exec", "services/log", "sources", "sources/status"]);
+    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "workspaces/console", "workspaces/exec", "services", "services/status", "services/exec", "services/log", "sources", "sources/status", "sources/plan"]);
     assert.deepEqual(resources[2].shortNames, ["ws"]);
   });
   it("is aggregated on request", async () => {

@@ -284,7 +284,7 @@ describe("a Source", () => {
       assert.deepEqual((await world.service("web")).spec.env, { A: "1", B: "x" });
     });
     it("says of which other Source it is, and takes it when that one is gone", async () => {
-      files.set("a", serviceText("web"));
+      files.set("a", serviceText("web", { env: { S: "1" } }));
       await pass();
       await world.make("t");
       world.files("t").set("x", serviceText("web", { env: { T: "1" } })).set("y", serviceText("more"));
@@ -296,6 +296,13 @@ describe("a Source", () => {
       await world.pass("t");
       assert.equal(await world.ready("t"), applied);
       assert.equal((await world.service("web")).metadata.annotations?.[sourceAnnotation], "t");
+      // What the old one applied is not its own for ever, and there is nothing left to do.
+      world.files("t").set("x", serviceText("web"));
+      await world.pass("t");
+      assert.deepEqual((await world.service("web")).spec.env, {});
+      const { resourceVersion } = await world.store.list("Service");
+      await world.pass("t");
+      assert.deepEqual([(await world.store.list("Service")).resourceVersion, (await world.preview("t", new AbortController().signal))?.plan], [resourceVersion, { kind: "go", steps: [], drift: [], claims: (await world.status("t")).inventory }]);
     });
     it("takes over what client-side apply had, and then takes fields out", async () => {
       const note = { "kubectl.kubernetes.io/last-applied-configuration": "{}" };

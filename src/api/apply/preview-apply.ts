@@ -4,13 +4,12 @@ import { apiVersionOf, type KindDefinition } from "../kind.ts";
 import type { ObjectMeta } from "../meta.ts";
 import { kinds, type AnyObject, type KindName } from "../registry.ts";
 import { parseObject } from "../validate.ts";
-import { adoptClientSide } from "./adopt-client-side.ts";
 import { forcedApplication } from "./apply-configuration.ts";
 import { compareValues } from "./compare-values.ts";
 import { difference, noFields, pathsOf, union, type FieldSet } from "./field-set.ts";
 import { mergeSchemaOf } from "./kind-merge-schema.ts";
 import { managedPart, withoutNulls } from "./managed-part.ts";
-import { decodeManagers, encodeManagers } from "./managers.ts";
+import { decodeManagers, encodeManagers, type ManagedFieldsEntry } from "./managers.ts";
 import { fieldsOf } from "./owned-fields.ts";
 import { pathText } from "./path-element.ts";
 import { pruneReleased } from "./prune-released.ts";
@@ -29,26 +28,25 @@ export interface AppliedPreview {
 
 export interface PreviewOptions {
   readonly manager: string;
-  /** As if what client-side apply owns had been taken over first. */
-  readonly adopt?: boolean;
+  /** As if the object had these instead of its own: what has been taken over first. */
+  readonly managedFields?: readonly object[] | undefined;
 }
 
 /**
  * What applying the configuration with `force` would make of the object. Pure, and the same code that the store applies with.
  * @throws StatusError Invalid: the object that would come out is none
  */
-export function previewApply(live: AnyObject, configuration: Fields, { manager, adopt = false }: PreviewOptions): AppliedPreview {
+export function previewApply(live: AnyObject, configuration: Fields, { manager, managedFields }: PreviewOptions): AppliedPreview {
   const { kind, metadata } = live;
   const apiVersion = apiVersionOf(kinds[kind] as KindDefinition<never>);
   const schema = mergeSchemaOf(kind);
   const known = metadata.managedFields ?? [];
-  const entries = (adopt ? adoptClientSide(known, manager, apiVersion) : undefined) ?? known;
   const before = managedPart(live, undefined);
   const { merged, managers, conflicts } = forcedApplication({
     schema,
     live: before,
     configuration: withoutNulls(managedPart(configuration, undefined)),
-    managers: decodeManagers(entries, apiVersion) ?? [],
+    managers: decodeManagers(managedFields ?? known, apiVersion) ?? [],
     applier: { name: manager, operation: "Apply", apiVersion, subresource: "" },
     takeable: noFields,
     now: metadata.creationTimestamp,
@@ -58,7 +56,7 @@ export function previewApply(live: AnyObject, configuration: Fields, { manager, 
   return {
     object,
     fields: [...pathsOf([added, modified, removed].reduce(union))].map(pathText),
-    owners: !jsonEqual(timeless(encodeManagers(managers)), timeless(known)),
+    owners: !jsonEqual(ownersOf(encodeManagers(managers)), ownersOf(known)),
     conflicts: conflicts.map(({ fields }) => fields).reduce(union, noFields),
   };
 }
@@ -80,6 +78,7 @@ export function withoutFieldsOf(kind: KindName, configuration: Fields, fields: F
   return { apiVersion, kind: written, ...part, metadata: part["metadata"] ?? {} };
 }
 
-function timeless(entries: readonly object[]): readonly object[] {
-  return entries.map((entry) => ({ ...entry, time: undefined })).map((entry) => JSON.parse(JSON.stringify(entry)) as object);
+/** Who owns what. When they came to, and the order that follows from it, is nobody's wish. */
+function ownersOf(entries: readonly object[]): Fields {
+  return Object.fromEntries((entries as readonly ManagedFieldsEntry[]).map(({ manager, operation, apiVersion, subresource = "", fieldsV1 }) => [JSON.stringify([manager, operation, apiVersion, subresource]), fieldsV1]));
 }
