@@ -10,7 +10,7 @@ import { createVirtualClock, type VirtualClock } from "../../src/base/virtual-cl
 import type { Lister } from "../../src/runtime/lister.ts";
 import type { Outcome } from "../../src/runtime/reconciler.ts";
 import { revisionOf } from "../../src/sources/read-directory.ts";
-import type { Reading } from "../../src/sources/source-reader.ts";
+import type { Reading, SourceReader } from "../../src/sources/source-reader.ts";
 import { createMemoryStore } from "../../src/store/memory-store.ts";
 import type { Store } from "../../src/store/store.ts";
 
@@ -37,8 +37,11 @@ export interface SourceWorld {
   preview: SourceReconciler["preview"];
 }
 
-/** @param through what the loop writes through: a store that fails, say */
-export function createSourceWorld(through: (store: Store) => Store = (store) => store): SourceWorld {
+/**
+ * @param through what the loop writes through: a store that fails, say
+ * @param reader what it reads with, in place of files that are only said to be there
+ */
+export function createSourceWorld(through: (store: Store) => Store = (store) => store, reader?: SourceReader): SourceWorld {
   const clock = createVirtualClock();
   const random = seededRandom(1);
   const store = createMemoryStore({ clock, random });
@@ -71,7 +74,7 @@ export function createSourceWorld(through: (store: Store) => Store = (store) => 
     return createSourceReconciler({
       store: { get: store.get.bind(store), list: store.list.bind(store), create: written.create.bind(written), patch: written.patch.bind(written), delete: written.delete.bind(written), updateStatus: written.updateStatus.bind(written) },
       sources,
-      reader: { read: async (source) => read(source.metadata.name), release: async () => {}, forget: async () => {}, onHint: () => {}, close: async () => {} },
+      reader: reader ?? { read: async (source) => read(source.metadata.name), release: async () => {}, forget: async () => {}, onHint: () => {}, close: async () => {} },
       recorder: { event: (about, _type, reason, message) => void events.push({ about, reason, message }) },
       clock,
     });
