@@ -1,6 +1,6 @@
 import type { Source } from "../api/source.ts";
 import type { SourcePlace, SourceReaderParts } from "./source-place.ts";
-import { readDirectory } from "./read-directory.ts";
+import { readDirectory, type KnownDirectory } from "./read-directory.ts";
 import type { Reading, ReadOptions } from "./source-reader.ts";
 import { isManifestPath, watchDirectory, type DirectoryWatch } from "./watch-directory.ts";
 
@@ -10,7 +10,7 @@ export class DirectoryPlace implements SourcePlace {
   readonly #parts: SourceReaderParts;
   readonly #path: string;
   readonly #hint: () => void;
-  #known: string | undefined;
+  #known: KnownDirectory | undefined;
   #watch: { readonly rootId: string; readonly watch: DirectoryWatch } | undefined;
   #closed = false;
 
@@ -21,9 +21,9 @@ export class DirectoryPlace implements SourcePlace {
     this.#hint = hint;
   }
 
-  async read(_source: Source, { signal }: ReadOptions): Promise<Reading> {
-    const { reading, scan } = await readDirectory(this.#path, { clock: this.#parts.clock, signal, known: this.#known });
-    this.#known = scan?.signature;
+  async read(_source: Source, { fresh, signal }: ReadOptions): Promise<Reading> {
+    const { reading, scan, known } = await readDirectory(this.#path, { clock: this.#parts.clock, signal, fresh, known: this.#known });
+    this.#known = known;
     await this.#lookOut(scan);
     return reading;
   }

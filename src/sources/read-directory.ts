@@ -12,6 +12,8 @@ import type { Reading } from "./source-reader.ts";
 export const restMs = 150;
 /** A directory that does not come to rest within this time is read later. */
 const restMsMax = 3_000;
+/** So long the files' times are believed; some file systems have coarse ones. */
+const trustTimesMs = 5 * 60_000;
 /** A file system that does not answer by then. */
 const readMsMax = 20_000;
 export const setBytesMax = 64 * 1024 * 1024;
@@ -20,31 +22,45 @@ const atOnceMax = 32;
 export interface ReadDirectoryOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Signature of the last reading: when nothing was touched since, nothing need be waited for. */
-  readonly known: string | undefined;
+  /** What the last reading found: when nothing was touched since, nothing need be waited for. */
+  readonly known: KnownDirectory | undefined;
+  /** Read every file, whatever its times say. */
+  readonly fresh?: boolean;
+}
+
+/** A reading that was at rest. */
+export interface KnownDirectory {
+  readonly signature: string;
+  readonly reading: Extract<Reading, { readonly kind: "read" }>;
+  /** When its files were read, on the monotonic clock. */
+  readonly readMs: number;
 }
 
 /** A reading, and how what was read lay there. */
 export interface DirectoryReading {
   readonly reading: Reading;
   readonly scan?: DirectoryScan;
+  readonly known?: KnownDirectory;
 }
 
 /** Reads all manifests of a directory as they are at one moment, at which nobody was writing to them. */
-export async function readDirectory(directory: string, { clock, signal, known }: ReadDirectoryOptions): Promise<DirectoryReading> {
+export async function readDirectory(directory: string, options: ReadDirectoryOptions): Promise<DirectoryReading> {
+  const { clock, signal } = options;
   using bound = timeoutSignal(clock, readMsMax, `Reading ${directory}`, signal);
   try {
-    return await untilAborted(readAtRest(directory, clock, bound.signal, known), bound.signal);
+    return await untilAborted(readAtRest(directory, { ...options, signal: bound.signal }), bound.signal);
   } catch (error) {
     signal.throwIfAborted();
     return { reading: unreadable(directory, error) };
   }
 }
 
-async function readAtRest(directory: string, clock: Clock, signal: AbortSignal, known: string | undefined): Promise<DirectoryReading> {
+async function readAtRest(directory: string, { clock, signal, known, fresh = false }: ReadDirectoryOptions): Promise<DirectoryReading> {
   const begunMs = clock.monotonic();
   let scan = await scanDirectory(directory, signal);
-  for (let accepted = known; clock.monotonic() - begunMs < restMsMax; ) {
+  // A file that was at rest when it was read has another time when it is written again.
+  if (!fresh && known !== undefined && known.signature === scan.signature && begunMs - known.readMs < trustTimesMs) return { scan, known, reading: known.reading };
+  for (let accepted = known?.signature; clock.monotonic() - begunMs < restMsMax; ) {
     if (scan.signature !== accepted) {
       await sleep(clock, restMs, signal);
       const again = await scanDirectory(directory, signal);
@@ -55,7 +71,10 @@ async function readAtRest(directory: string, clock: Clock, signal: AbortSignal, 
     }
     const texts = await readTexts(scan, signal);
     const after = await scanDirectory(directory, signal);
-    if (texts !== undefined && after.signature === scan.signature) return { scan, reading: { kind: "read", revision: revisionOf(texts), texts, problems: scan.problems } };
+    if (texts !== undefined && after.signature === scan.signature) {
+      const reading = { kind: "read", revision: revisionOf(texts), texts, problems: scan.problems } as const;
+      return { scan, reading, known: { signature: scan.signature, reading, readMs: clock.monotonic() } };
+    }
     scan = after;
   }
   return { reading: { kind: "unreadable", reason: "Changing", message: `${directory} has been written to all the time for ${restMsMax / 1000} s; it is read when it is at rest` } };
