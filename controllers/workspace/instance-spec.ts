@@ -40,8 +40,15 @@ export function instanceSpec(workspace: Workspace, cluster: string, ports: reado
     }),
     ports: enginePorts(ports),
     resources: { cpus: spec.resources.cpu === undefined ? undefined : parseQuantity(spec.resources.cpu), memoryBytes: bytes(spec.resources.memory), diskBytes: bytes(spec.resources.disk), pidsMax: spec.resources.pids },
-    engine: engineSettings(spec) ?? {},
+    engine: engineBlock(spec, (quantity) => bytes(quantity)!),
   };
+}
+
+/** The engine's own block, its quantities as bytes: providers know no quantities. */
+function engineBlock(spec: Workspace["spec"], bytes: (quantity: string) => number): Readonly<Record<string, unknown>> {
+  const { disks, ...rest } = spec.qemu ?? {};
+  if (spec.provider !== "qemu" || disks === undefined) return engineSettings(spec) ?? {};
+  return { ...rest, disks: disks.map(({ name, size }) => ({ name, sizeBytes: bytes(size) })) };
 }
 
 /** Those of its ports that the engine publishes, as it is told them. */

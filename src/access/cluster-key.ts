@@ -7,7 +7,7 @@ import { syncDirectory } from "../base/sync-directory.ts";
 import { AccessError } from "./access.ts";
 import type { AuthorizedKey } from "./authorized-keys.ts";
 
-/** The key that the server gets into machines with. */
+/** A key that the server gets into machines with. */
 export interface ClusterKey {
   readonly file: string;
   /** In OpenSSH's format. */
@@ -21,12 +21,12 @@ const attemptsMax = 10;
 let keysBegun = 0;
 
 /**
- * Reads the cluster's key, `id_ed25519` in the directory (0700), and makes it (0600) when there is none. Of two who make it
+ * Reads one of the cluster's keys, `id_ed25519` in the directory (0700) unless another is named, and makes it (0600) when there is none. Of two who make it
  * at once, both get the one that was first.
  * @throws AccessError when it cannot be read, is no key, or is open to others
  */
-export async function clusterKey(sshDir: string, cluster: string): Promise<ClusterKey> {
-  const file = join(sshDir, "id_ed25519");
+export async function clusterKey(sshDir: string, cluster: string, name = "id_ed25519"): Promise<ClusterKey> {
+  const file = join(sshDir, name);
   const comment = `vendetta-${cluster}`;
   const privateKey = (await read(file)) ?? (await make(sshDir, file, comment));
   const parsed = parseKey(privateKey);
@@ -40,7 +40,8 @@ function publicPart(parsed: ParsedKey): Pick<AuthorizedKey, "type" | "base64"> {
 
 const parseKey = (text: string): ParsedKey | Error => ssh2.utils.parseKey(text);
 
-function publicLineOf(privateKey: string, comment: string): string {
+/** The line for authorized_keys, with its newline. */
+export function publicLineOf(privateKey: string, comment: string): string {
   const parsed = parseKey(privateKey);
   if (parsed instanceof Error) throw parsed;
   const { type, base64 } = publicPart(parsed);
@@ -68,7 +69,7 @@ async function make(sshDir: string, file: string, comment: string): Promise<stri
     const handle = await open(temporary, "w", 0o600);
     try {
       await handle.chmod(0o600);
-      await handle.writeFile(generate(comment));
+      await handle.writeFile(generateKey(comment));
       await handle.sync();
     } finally {
       await handle.close();
@@ -89,8 +90,8 @@ async function make(sshDir: string, file: string, comment: string): Promise<stri
   }
 }
 
-/** ssh2 cuts leading zeros off a number, so that one ed25519 key in some hundreds is none that can be read. */
-function generate(comment: string): string {
+/** A new private key in OpenSSH's format. ssh2 cuts leading zeros off a number, so that one ed25519 key in some hundreds is none that can be read. */
+export function generateKey(comment: string): string {
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const { private: privateKey, public: publicLine } = ssh2.utils.generateKeyPairSync("ed25519", { comment });
     const parsed = parseKey(privateKey);

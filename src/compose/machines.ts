@@ -6,9 +6,12 @@ import type { Node } from "../api/node.ts";
 import { createDockerProvider } from "../providers/docker/docker-provider.ts";
 import { createHostProvider } from "../providers/host/host-provider.ts";
 import { createLxcProvider } from "../providers/lxc/lxc-provider.ts";
+import type { GuestWay } from "../providers/qemu/guest-way.ts";
+import { createQemuProvider } from "../providers/qemu/qemu-provider.ts";
 import type { Transport } from "../transports/transport.ts";
 import { createLocalTransport } from "../transports/local.ts";
 import { relay } from "../transports/ssh/relay.ts";
+import { createGuestWay } from "./guest-way.ts";
 import { openSshWay } from "./ssh-way.ts";
 
 export interface MachinesParts {
@@ -57,35 +60,54 @@ export function createMachines(parts: MachinesParts): Machines & { close(): Prom
   };
 }
 
-function openLocal({ paths, clock, random }: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
+function openLocal(parts: MachinesParts, node: Node): Omit<OpenMachine, "reach"> {
+  const { paths, clock, random } = parts;
   const transport = createLocalTransport({ clock });
   const closing = new AbortController();
+  const guests = createGuestWay({ ...parts, sshDir: paths.sshDir });
   return {
-    machine: machineOf(node, transport, () => Promise.resolve(paths.instancesDir), clock, random, closing.signal),
-    close() {
+    machine: machineOf({ node, transport, dir: () => Promise.resolve(paths.instancesDir), guests, clock, random, closing: closing.signal }),
+    async close() {
       closing.abort();
-      return transport.close();
+      await guests.close();
+      await transport.close();
     },
   };
 }
 
-function openRemote({ paths, cluster, clock, random, onWayChange }: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
+function openRemote(parts: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
+  const { paths, cluster, clock, random, onWayChange } = parts;
   const here = createLocalTransport({ clock });
   const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, here, onChange: () => onWayChange(node.metadata.name), clock, random });
   const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
   const closing = new AbortController();
+  const guests = createGuestWay({ ...parts, sshDir: paths.sshDir });
   return {
-    machine: { ...machineOf(node, way.transport, dir, clock, random, closing.signal), remote: way.remote },
+    machine: { ...machineOf({ node, transport: way.transport, dir, guests, clock, random, closing: closing.signal }), remote: way.remote },
     async close() {
       closing.abort();
+      await guests.close();
       await Promise.all([way.close(), here.close()]);
     },
   };
 }
 
-function machineOf(node: Node, transport: Transport, dir: () => Promise<string>, clock: Clock, random: Random, closing: AbortSignal): Machine {
+interface MachineParts {
+  readonly node: Node;
+  readonly transport: Transport;
+  readonly dir: () => Promise<string>;
+  readonly guests: GuestWay;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly closing: AbortSignal;
+}
+
+function machineOf({ node, transport, dir, guests, clock, random, closing }: MachineParts): Machine {
   const socketPath = node.spec.providers.docker?.socketPath ?? "/var/run/docker.sock";
-  const providers = [createDockerProvider({ transport, clock, socketPath, closing }), createHostProvider({ transport, clock, dir }), createLxcProvider({ transport, clock, random, dir, relay })];
+  const providers = [
+    createDockerProvider({ transport, clock, socketPath, closing }), createLxcProvider({ transport, clock, random, dir, relay }),
+    createQemuProvider({ transport, clock, dir, guests }), createHostProvider({ transport, clock, dir }),
+  ];
   return { transport, providers, provider: (name) => providers.find((each) => each.name === name) };
 }
 

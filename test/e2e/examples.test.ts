@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { parseAllDocuments, stringify } from "yaml";
 import type { Node } from "../../src/api/node.ts";
 import type { Service } from "../../src/api/service.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
@@ -15,6 +16,7 @@ import { dockerApi } from "../harness/docker-api.ts";
 import { eventually } from "../harness/eventually.ts";
 import { lxcUnavailable } from "../harness/lxc.ts";
 import { sshdUnavailable, startSshd, type TestSshd } from "../harness/sshd.ts";
+import { qemuUnavailable, tinyGuest } from "../harness/tiny-guest.ts";
 import { conditionOf } from "./stack.ts";
 
 const examples = "examples";
@@ -28,7 +30,7 @@ interface FarMachine {
   readonly home: string;
 }
 
-describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? false, timeout: 240_000 }, () => {
+describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? false, timeout: 600_000 }, () => {
   let dockerd: TestDockerd;
   let cli: TestCli;
   let copies: string;
@@ -54,9 +56,8 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
   const services = async () => new Map((await cli.json<{ items: Service[] }>("services")).items.map((each) => [each.metadata.name, each]));
   const text = async (url: string) => (await (await fetch(url, { signal: AbortSignal.timeout(5000) })).text()).trim();
 
-  /** What is done once before an example, as its first lines say. */
-  const preparations: Readonly<Record<string, () => Promise<void>>> = {
-    async machines() {
+  const addFarMachine = async () => {
+    if (far === undefined) {
       const home = mkdtempSync(join(tmpdir(), "vd-far-"));
       far = { home, dockerd: await startDockerd(), sshd: await startSshd({ home, authorizedKeysFile: join(home, ".ssh", "authorized_keys") }) };
       await far.dockerd.importBusybox("busybox:1.36");
@@ -64,11 +65,27 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
       copyFileSync(`${far.sshd.keyFile}.pub`, join(home, ".ssh", "authorized_keys"));
       const fingerprint = execFileSync("ssh-keygen", ["-lf", "-"], { input: far.sshd.hostKey, encoding: "utf8" }).split(" ")[1]!;
       await cli.ok("node", "add", `${far.sshd.user}@127.0.0.1:${far.sshd.port}`, "--name", "box", "--label", "place=far", "--accept-host-key", fingerprint, "--identity", far.sshd.keyFile, "--docker-socket", far.dockerd.socketPath);
-    },
+    }
+  };
+  /** No image is fetched here: the machine's manifest is applied with a small guest of the tests' own in the image's place. */
+  const useTinyGuest = async (file: string) => {
+    const { image, engine } = await tinyGuest();
+    const documents = parseAllDocuments(readFileSync(file, "utf8")).map((each) => each.toJS() as { spec: { provider?: string } });
+    const changed = documents.map((each) => (each.spec.provider === "qemu" ? { ...each, spec: { ...each.spec, image, qemu: engine } } : each));
+    writeFileSync(file, changed.map((each) => stringify(each)).join("---\n"));
   };
 
+  /** What is done once before an example, as its first lines say. */
+  const preparations: Readonly<Record<string, () => Promise<void>>> = {
+    machines: addFarMachine,
+    qemu: () => useTinyGuest(join(copies, "qemu", "machine.yaml")),
+    async engines() {
+      await addFarMachine();
+      await useTinyGuest(join(copies, "engines", "stack.yaml"));
+    },
+  };
   /** What an example needs beside Docker; undefined: it is there. */
-  const lacks: Readonly<Record<string, string | undefined>> = { lxc: lxcUnavailable() };
+  const lacks: Readonly<Record<string, string | undefined>> = { lxc: lxcUnavailable(), qemu: qemuUnavailable(), engines: lxcUnavailable() ?? qemuUnavailable() };
 
   /** What each example claims, looked at while it runs. */
   const stories: Readonly<Record<string, () => Promise<void>>> = {
@@ -149,6 +166,34 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
       await cli.ok("wait", "service", "box-web", "--for=condition=Ready", "--timeout=60s");
       assert.ok(box.status!.address !== undefined && box.status!.ports!.length === 1);
     },
+    async qemu() {
+      const kernel = (await cli.ok("exec", "machine", "--", "uname", "-r")).trim();
+      const { status } = (await services()).get("machine-web")!;
+      assert.equal(await text(status!.url!), kernel);
+      const { ports, nodeName } = (await cli.json<Workspace>("workspace", "machine")).status!;
+      assert.equal(ports![0]!.via, nodeName === "box" ? "Forward" : "Engine");
+      await cli.ok("logs", "--console", "machine");
+    },
+    async engines() {
+      const all = await services();
+      const [db, api, web] = ["engines-db", "engines-api", "engines-web"].map((name) => all.get(name)!);
+      for (const [service, page] of [[db!, "db"], [api!, "api"], [web!, "web"]] as const) assert.equal(await text(service.status!.url!), page);
+      const startedAt = (service: Service) => Date.parse(service.status!.startedAt!);
+      const readyAt = (service: Service) => Date.parse(conditionOf(service, "Ready").lastTransitionTime);
+      assert.ok(startedAt(api!) >= readyAt(db!) && startedAt(web!) >= readyAt(api!), "each waited for the one before");
+      assert.deepEqual([db, api, web].map((each) => each!.status!.nodeName === "box"), [true, false, false]);
+
+      // The machine under db is gone at once: who depends on it runs on, and whoever starts now waits, saying why.
+      const { instanceId } = (await cli.json<Workspace>("workspace", "engines-db")).status!;
+      const pids = execFileSync("sh", ["-c", 'for each in /proc/[0-9]*; do if { tr "\\0" " " < $each/cmdline; } 2>/dev/null | grep -q "^[^ ]*qemu-system.*$1"; then echo ${each#/proc/}; fi; done', "sh", instanceId!], { encoding: "utf8" }).trim().split("\n").map(Number);
+      assert.ok(pids.length > 0 && pids.every((pid) => pid > 0));
+      for (const pid of pids) process.kill(pid, "SIGKILL");
+      await eventually(async () => assert.notEqual(conditionOf((await services()).get("engines-db")!, "Ready").status, "True"), 20_000, 100);
+      await cli.ok("restart", "engines-api");
+      await eventually(async () => assert.match(conditionOf((await services()).get("engines-api")!, "Ready").message, /engines-db/), 20_000, 100);
+      await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=110s");
+      assert.match(await cli.ok("events", "--for", "workspace/engines-db"), /InstanceEnded/);
+    },
   };
 
   it("all have a story that is looked at", () => {
@@ -161,7 +206,7 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
       const folder = join(copies, name);
       await preparations[name]?.();
       await cli.ok("validate", "-f", folder);
-      await cli.ok("apply", "-f", folder, "--wait", "--timeout", "60s");
+      await cli.ok("apply", "-f", folder, "--wait", "--timeout", "110s");
       await look();
       assert.deepEqual((await cli.ok("apply", "-f", folder)).trim().split("\n").filter((line) => !line.endsWith(" unchanged")), []);
       await cli.ok("delete", "-f", folder);

@@ -7,14 +7,14 @@ import type { Kit } from "./suite-kit.ts";
 const tenMegabytes = 10 * 1024 * 1024;
 
 /** Commands inside: what they are given, what they give back, and how they end. */
-export function execCases({ test, signal, running, run, patient }: Kit): void {
+export function execCases({ test, signal, running, shared, run, patient }: Kit): void {
   test("exec tells stdout, stderr and the exit code apart, and feeds stdin", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const { code, stdout, stderr } = await run(provider, id, ["sh", "-c", "cat; echo err >&2; exit 7"], "in");
     assert.deepEqual([code, stdout.toString(), stderr], [7, "in", "err\n"]);
   });
   test("exec tells every exit code, and a signal", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     for (const code of [0, 1, 42, 125, 255]) assert.equal((await run(provider, id, ["sh", "-c", `exit ${code}`])).code, code);
     const { code, signal: by } = await run(provider, id, ["sh", "-c", "kill -KILL $$"]);
     assert.ok(code === 137 || by === "SIGKILL", `${code} ${by}`);
@@ -31,14 +31,14 @@ export function execCases({ test, signal, running, run, patient }: Kit): void {
     assert.equal((await run(provider, id, ["sh", "-c", 'echo "$WHO $PWD"'])).stdout.toString(), "spec /\n");
   });
   test("exec carries 10 MB through, binary safe", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const data = Buffer.alloc(tenMegabytes, Buffer.from(Array.from({ length: 256 }, (_, i) => i)));
     const { code, stdout } = await run(provider, id, ["cat"], data);
     assert.equal(code, 0);
     assert.ok(stdout.equals(data));
   });
   test("files go in and out whole", async (provider) => {
-    const [from, to] = [await running(provider), await running(provider)];
+    const [from, to] = [await running(provider), await shared(provider)];
     const data = randomBytes(tenMegabytes);
     assert.equal((await run(provider, from, ["sh", "-c", "mkdir -p files/deep && cat > 'files/deep/a file' && chmod 751 'files/deep/a file' && ln -s deep/none files/link"], data, { workingDir: "/tmp" })).code, 0);
     const packed = await run(provider, from, ["tar", "-cf", "-", "files"], "", { workingDir: "/tmp" });
@@ -51,7 +51,7 @@ export function execCases({ test, signal, running, run, patient }: Kit): void {
     assert.equal((await run(provider, to, ["rm", "-r", "files"], "", { workingDir: "/tmp" })).code, 0);
   });
   test("exec gives a terminal", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const stream = await provider.exec(id, ["sh", "-c", "[ -t 0 ] && [ -t 1 ] && echo terminal; read line; echo got $line"], { tty: { columns: 80, rows: 24 } });
     let said = "";
     stream.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
@@ -61,7 +61,7 @@ export function execCases({ test, signal, running, run, patient }: Kit): void {
     assert.equal((await stream.exit).code, 0);
   });
   test("exec can be asked to end", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const stream = await provider.exec(id, ["sh", "-c", "trap 'echo asked; exit 3' TERM; echo up; while :; do sleep 0.1; done"], {});
     let said = "";
     stream.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
@@ -74,7 +74,7 @@ export function execCases({ test, signal, running, run, patient }: Kit): void {
     assert.equal(said, "up\nasked\n");
   });
   test("exec can be ended", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const stream = await provider.exec(id, ["sleep", "1000"], {});
     stream.stdout.resume();
     stream.stderr.resume();
@@ -83,7 +83,7 @@ export function execCases({ test, signal, running, run, patient }: Kit): void {
     assert.ok(code === 137 || by === "SIGKILL", `${code} ${by}`);
   });
   test("exec ends with its signal", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const abort = new AbortController();
     const stream = await provider.exec(id, ["sleep", "1001"], { signal: abort.signal });
     stream.stdout.resume();
@@ -93,7 +93,7 @@ export function execCases({ test, signal, running, run, patient }: Kit): void {
     await eventually(async () => assert.doesNotMatch((await run(provider, id, ["sh", "-c", "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null"])).stdout.toString(), /^sleep 1001 $/m), patient(5000));
   });
   test("many commands run at the same time", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const said = await Promise.all(Array.from({ length: 20 }, async (_, i) => (await run(provider, id, ["sh", "-c", `cat; echo ${i}`], `${i} `)).stdout.toString()));
     assert.deepEqual(said, Array.from({ length: 20 }, (_, i) => `${i} ${i}\n`));
   });

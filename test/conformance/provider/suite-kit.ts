@@ -51,6 +51,8 @@ export interface Kit {
   specOf(more?: Partial<InstanceSpec>): InstanceSpec;
   /** Makes and starts one; its id. */
   running(provider: Provider, more?: Partial<InstanceSpec>): Promise<string>;
+  /** One that runs and that cases share: whoever asks for it leaves it as it was found. Where a start takes seconds, that is most of them. */
+  shared(provider: Provider): Promise<string>;
   run(provider: Provider, id: string, argv: readonly string[], stdin?: string | Buffer, options?: InstanceExecOptions): Promise<Ran>;
   /** Ids of a cluster's instances; of this suite's own by default. */
   list(provider: Provider, of?: string): Promise<readonly string[]>;

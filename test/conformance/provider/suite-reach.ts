@@ -4,7 +4,7 @@ import { eventually } from "../../harness/eventually.ts";
 import type { Kit } from "./suite-kit.ts";
 
 /** Ports inside, from the node. */
-export function reachCases({ test, signal, running, patient }: Kit): void {
+export function reachCases({ test, signal, running, shared, patient }: Kit): void {
   const serve = async (provider: Provider, id: string, port: number, page: string) => {
     const server = await provider.exec(id, ["sh", "-c", `mkdir -p www${port} && echo ${page} > www${port}/index.html; exec busybox httpd -f -p ${port} -h www${port}`], { workingDir: "/tmp" });
     server.stdout.resume();
@@ -21,7 +21,7 @@ export function reachCases({ test, signal, running, patient }: Kit): void {
   const published = (nodePort: number, port = 80) => ({ port, nodePort, protocol: "tcp" as const });
 
   test("dial reaches what listens inside, and says when nothing does", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const server = await serve(provider, id, inner, "found");
     await eventually(async () => (await provider.dial(id, inner, signal())).destroy(), patient(5000));
     await assert.rejects(provider.dial(id, 1, signal()), (error: ProviderError) => error.reason === "ConnectionRefused");
@@ -74,7 +74,7 @@ export function reachCases({ test, signal, running, patient }: Kit): void {
     await silent(first);
     const found = (await provider.inspect(id, signal()))!;
     assert.deepEqual([found.startId, [...found.ports].sort((a, b) => a.port - b.port)], [startId, [published(second), published(third, 81)]]);
-    const other = await running(provider);
+    const other = await shared(provider);
     await assert.rejects(provider.publish!(other, [published(second)], signal()), (error: ProviderError) => error.reason === "PortInUse" && error.message.includes(String(second)));
     await provider.publish!(id, [], signal());
     await silent(second);

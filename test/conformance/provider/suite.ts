@@ -18,11 +18,12 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
     const asked = new Set<string>();
     const ids = new Set<string>();
     const signal = () => AbortSignal.timeout(30_000 * patience);
+    const newSpec = (more: Partial<InstanceSpec> = {}): InstanceSpec => ({
+      owner: { cluster, uid: `u${process.pid}x${made++}`, namespace: "default", name: "dev" }, generation: 1, specHash: "hash-1", hostname: "dev", image: place.image,
+      imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [], resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: place.engine ?? {}, ...more,
+    });
     const specOf = (more: Partial<InstanceSpec> = {}): InstanceSpec => {
-      const spec: InstanceSpec = {
-        owner: { cluster, uid: `u${process.pid}x${made++}`, namespace: "default", name: "dev" }, generation: 1, specHash: "hash-1", hostname: "dev", image: place.image,
-        imagePullPolicy: "Never", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [], resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: place.engine ?? {}, ...more,
-      };
+      const spec = newSpec(more);
       ids.add(instanceId(spec.owner));
       return spec;
     };
@@ -32,6 +33,12 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
       ids.clear();
       await Promise.all(all.map((id) => place.provider.destroy(id, { volumes: true }, signal())));
     };
+    const upAndRunning = async (provider: Provider, spec: InstanceSpec) => {
+      await provider.create(spec, () => {}, signal());
+      await provider.start(instanceId(spec.owner), signal());
+      return instanceId(spec.owner);
+    };
+    let sharedSpec: InstanceSpec | undefined;
     const kit: Kit = {
       signal,
       specOf,
@@ -48,11 +55,10 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
           }
         });
       },
-      async running(provider: Provider, more: Partial<InstanceSpec> = {}) {
-        const spec = specOf(more);
-        await provider.create(spec, () => {}, signal());
-        await provider.start(instanceId(spec.owner), signal());
-        return instanceId(spec.owner);
+      running: (provider: Provider, more: Partial<InstanceSpec> = {}) => upAndRunning(provider, specOf(more)),
+      shared(provider: Provider) {
+        sharedSpec ??= newSpec();
+        return upAndRunning(provider, sharedSpec);
       },
       async run(provider: Provider, id: string, argv: readonly string[], stdin: string | Buffer = "", options: InstanceExecOptions = {}) {
         const stream = await provider.exec(id, argv, options);
@@ -71,6 +77,7 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
       place = await make();
     });
     after(async () => {
+      if (sharedSpec !== undefined) await place.provider.destroy(instanceId(sharedSpec.owner), { volumes: true }, signal());
       await place.close();
     });
 

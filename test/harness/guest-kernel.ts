@@ -1,0 +1,85 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync, mkdtempSync, rmSync, copyFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { inMachineNetwork } from "../runner/own-network.ts";
+import { cachedBuild } from "./cached-build.ts";
+import { cpioArchive, type CpioEntry } from "./cpio.ts";
+
+/** Debian's kernel for virtual machines, unpacked and not installed. */
+export interface GuestKernel {
+  /** Of `uname -r`. */
+  readonly release: string;
+  readonly kernel: string;
+  /** Loads what is below, then becomes the init of the first disk, if there is one with a root file system. */
+  readonly initrd: string;
+}
+
+/** In the order in which they need each other. */
+const modules = [
+  "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net",
+  "nls_cp437", "nls_ascii", "nls_utf8", "fat", "vfat", "fuse", "virtiofs", "button",
+];
+
+const init = `#!/bin/busybox sh
+b=/bin/busybox
+$b mount -t proc proc /proc; $b mount -t sysfs sys /sys; $b mount -t devtmpfs dev /dev
+for each in /modules/*.ko; do $b insmod $each; done
+tries=100
+while [ ! -b /dev/vda ] && [ $tries -gt 0 ]; do $b sleep 0.05; tries=$((tries - 1)); done
+$b mount -t ext4 /dev/vda /new || exec $b poweroff -f
+for each in proc sys dev; do $b mount --move /$each /new/$each; done
+exec $b switch_root /new /sbin/init
+`;
+
+function apt(args: readonly string[], cwd: string): void {
+  const [program, ...rest] = inMachineNetwork(["apt-get", "-qq", ...args]);
+  execFileSync(program!, rest, { cwd, stdio: ["ignore", "ignore", "pipe"] });
+}
+
+export function guestKernel(): Promise<GuestKernel> {
+  return cachedBuild("kernel", ["2", modules.join(), init], (directory) => {
+    const work = mkdtempSync(join(tmpdir(), "vd-kernel-"));
+    try {
+      const packageName = currentKernel();
+      apt(["download", packageName], work);
+      const deb = readdirSync(work).find((name) => name.endsWith(".deb"))!;
+      execFileSync("dpkg-deb", ["-x", join(work, deb), join(work, "root")]);
+      const release = packageName.replace(/^linux-image-/, "");
+      copyFileSync(join(work, "root", "boot", `vmlinuz-${release}`), join(directory, "vmlinuz"));
+      writeFileSync(join(directory, "initrd"), gzipSync(initrdOf(join(work, "root"))));
+      writeFileSync(join(directory, "release"), release);
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+    }
+  }).then((directory) => ({ release: readFileSync(join(directory, "release"), "utf8"), kernel: join(directory, "vmlinuz"), initrd: join(directory, "initrd") }));
+}
+
+/** What linux-image-cloud-amd64 depends on at present. */
+function currentKernel(): string {
+  const ask = () => /Depends: (linux-image-\S+)/.exec(execFileSync("apt-cache", ["depends", "linux-image-cloud-amd64"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }))?.[1];
+  try {
+    const found = ask();
+    if (found !== undefined) return found;
+  } catch {
+    // The machine's lists are older than its packages, or were removed: they are fetched.
+  }
+  apt(["update"], "/");
+  return ask()!;
+}
+
+function initrdOf(root: string): Buffer {
+  const release = readdirSync(join(root, "lib", "modules"))[0]!;
+  const all = readdirSync(join(root, "lib", "modules", release), { recursive: true, encoding: "utf8" });
+  const entries: CpioEntry[] = ["bin", "modules", "proc", "sys", "dev", "new"].map((path) => ({ path, mode: 0o40755, data: new Uint8Array() }));
+  const file = (path: string, data: Uint8Array) => entries.push({ path, mode: 0o100755, data });
+  file("init", Buffer.from(init));
+  file("bin/busybox", readFileSync("/bin/busybox"));
+  modules.forEach((name, i) => {
+    const path = all.find((each) => [`${name}.ko`, `${name.replaceAll("_", "-")}.ko`].includes(basename(each)));
+    if (path !== undefined) file(`modules/${String(i).padStart(2, "0")}-${name}.ko`, readFileSync(join(root, "lib", "modules", release, path)));
+  });
+  return cpioArchive(entries);
+}
+
