@@ -17,7 +17,7 @@ const intervalSeconds = z.number().int().min(1).max(24 * 3600);
 const spec = z.strictObject({
   directory: ownedWhole(
     z.strictObject({
-      path: absolutePath.describe("Absolute path of a directory on the server's machine. All .yaml, .yml and .json files in it and below are read, except hidden ones and what a .vendettaignore file names."),
+      path: absolutePath.describe("Absolute path of a directory on the server's machine; the command line takes a relative one as from its manifest. All .yaml, .yml and .json files in it and below are read, except hidden ones and what a .vendettaignore file names."),
       intervalSeconds: intervalSeconds.default(30).describe("Seconds between two full passes; what happens to a file is looked at within a second all the same."),
     }),
   ).optional().describe("A directory of manifests. Exactly one of directory and git."),

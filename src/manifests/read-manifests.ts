@@ -183,16 +183,18 @@ function prepared(kind: KindName, value: Fields, directory: string | undefined, 
   const { uid: _uid, resourceVersion: _version, generation: _generation, creationTimestamp: _created, deletionTimestamp: _deleted, managedFields: _fields, selfLink: _link, ...metadata } = isFields(rest["metadata"]) ? rest["metadata"] : {};
   // What is no object stays as it is, for the schema to complain about.
   const written = rest["metadata"] === undefined || isFields(rest["metadata"]) ? { ...metadata, ...(namespace === undefined ? {} : { namespace: metadata["namespace"] || namespace }) } : rest["metadata"];
-  const spec = isFields(rest["spec"]) && kind === "Workspace" ? { spec: withAbsolutePaths(rest["spec"], directory) } : {};
+  const spec = isFields(rest["spec"]) && (kind === "Workspace" || kind === "Source") ? { spec: withAbsolutePaths(rest["spec"], directory) } : {};
   return { ...rest, metadata: written as Fields, ...spec };
 }
 
+/** Of a Workspace or a Source: no field of the one is one of the other. */
 function withAbsolutePaths(spec: Fields, directory: string | undefined): Fields {
   if (directory === undefined) return spec;
   const absolute = (path: unknown) => (typeof path === "string" && path !== "" && !isAbsolute(path) ? resolve(directory, path) : path);
-  const { mounts, workingDir } = spec;
+  const { mounts, workingDir, directory: followed } = spec;
   return {
     ...spec,
+    ...(isFields(followed) ? { directory: { ...followed, path: absolute(followed["path"]) } } : {}),
     ...(typeof workingDir === "string" && workingDir.startsWith(".") ? { workingDir: absolute(workingDir) } : {}),
     ...(Array.isArray(mounts) ? { mounts: mounts.map((mount: unknown) => (isFields(mount) && mount["hostPath"] !== undefined ? { ...mount, hostPath: absolute(mount["hostPath"]) } : mount)) } : {}),
   };

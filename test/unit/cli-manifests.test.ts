@@ -48,6 +48,8 @@ describe("manifests", () => {
     const text = "apiVersion: vendetta.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {provider: host, workingDir: ./app, mounts: [{path: /x, hostPath: ../y}]}\n";
     const { workingDir, mounts } = parse(text)[0]!.raw["spec"] as { workingDir: string; mounts: { hostPath: string }[] };
     assert.deepEqual([workingDir, mounts[0]!.hostPath], ["/work/app", "/y"]);
+    const [source] = parse("apiVersion: vendetta.dev/v1alpha1\nkind: Source\nmetadata: {name: a}\nspec: {directory: {path: stack}}\n");
+    assert.deepEqual(source!.raw["spec"], { directory: { path: "/work/stack" } });
   });
   it("go to the namespace that -n names, and to no other", () => {
     assert.equal(parse(service("a"), { namespace: "team", namespaceGiven: true })[0]!.namespace, "team");
