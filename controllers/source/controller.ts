@@ -73,7 +73,7 @@ export function createSourceReconciler(parts: SourceControllerParts): SourceReco
       if (source === undefined) return undefined;
       const reading = await reader.read(source, { fresh: true, signal });
       if (reading.kind === "unreadable") return { source, reading };
-      return { source, reading, plan: await planOf(parts, source, reading, createSourceMemory(name)) };
+      return { source, reading, plan: await planOf(parts, source, reading, createSourceMemory(name), signal) };
     },
   };
 }

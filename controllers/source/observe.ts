@@ -10,9 +10,9 @@ import type { SourceObservation } from "./plan.ts";
 import { refKey, type ObjectRef } from "./steps.ts";
 
 /** What is wanted, by what was read, and what there is. The store is asked and not a cache: what was just applied must be seen. */
-export async function observeSource({ store, sources }: Pick<SourceControllerParts, "store" | "sources">, source: Source, reading: Extract<Reading, { readonly kind: "read" }>, memory: SourceMemory): Promise<SourceObservation> {
+export async function observeSource({ store, sources }: Pick<SourceControllerParts, "store" | "sources">, source: Source, reading: Extract<Reading, { readonly kind: "read" }>, memory: SourceMemory, signal: AbortSignal): Promise<SourceObservation> {
   const { targetNamespace } = source.spec;
-  const { objects, problems } = memory.manifests.read(reading.texts, { namespace: targetNamespace ?? "default", namespaceGiven: targetNamespace !== undefined, givenBy: "spec.targetNamespace" });
+  const { objects, problems } = await memory.manifests.read(reading.texts, { namespace: targetNamespace ?? "default", namespaceGiven: targetNamespace !== undefined, givenBy: "spec.targetNamespace" }, signal);
   const wanted = objects.map((each) => memory.wanted(each));
   const recorded = (source.status?.inventory ?? []).flatMap(({ kind, namespace, name }): readonly ObjectRef[] => (isKindName(kind) ? [{ kind, namespace, name }] : []));
   const live = new Map<string, AnyObject>();

@@ -19,8 +19,8 @@ type ReadSet = Extract<Reading, { readonly kind: "read" }>;
 export type PassEnd = "settled" | "waiting" | "unreadable";
 
 /** What would be done now. */
-export async function planOf(parts: SourceControllerParts, source: Source, reading: ReadSet, memory: SourceMemory): Promise<SourcePlan> {
-  return planSource(source, await observeSource(parts, source, reading, memory));
+export async function planOf(parts: SourceControllerParts, source: Source, reading: ReadSet, memory: SourceMemory, signal: AbortSignal): Promise<SourcePlan> {
+  return planSource(source, await observeSource(parts, source, reading, memory, signal));
 }
 
 /** One pass over one Source: read all of its set, plan, act, say how it went. */
@@ -43,11 +43,12 @@ export class SourcePass {
     const reading = await this.#parts.reader.read(this.#source, { fresh: isAsked, signal });
     if (reading.kind === "unreadable") {
       await this.write(reading);
-      return "unreadable";
+      // What is too much takes long to find out, and is not less in a moment.
+      return reading.reason === "TooLarge" ? "settled" : "unreadable";
     }
     this.#stale = reading.stale;
     const { revision } = reading;
-    const seen = await observeSource(this.#parts, this.#source, reading, this.#memory);
+    const seen = await observeSource(this.#parts, this.#source, reading, this.#memory, signal);
     const plan = planSource(this.#source, seen);
     if (plan.kind !== "go") {
       await this.write({ ...plan, revision });

@@ -5,6 +5,7 @@ import { sleep, TimeoutError, timeoutSignal, type Clock } from "../base/clock.ts
 import { codeOf, messageOf } from "../base/errors.ts";
 import { untilAborted } from "../base/until-aborted.ts";
 import type { ManifestText } from "../manifests/read-manifests.ts";
+import { isCheckingOut } from "./checkout-lock.ts";
 import { scanDirectory, TooManyFilesError, type DirectoryScan } from "./scan-directory.ts";
 import type { Reading } from "./source-reader.ts";
 
@@ -70,8 +71,10 @@ async function readAtRest(directory: string, { clock, signal, known, fresh = fal
       accepted = scan.signature;
     }
     const texts = await readTexts(scan, signal);
+    const isCheckedOut = await isCheckingOut(scan.root, clock.now());
     const after = await scanDirectory(directory, signal);
-    if (texts !== undefined && after.signature === scan.signature) {
+    if (isCheckedOut) accepted = undefined;
+    else if (texts !== undefined && after.signature === scan.signature) {
       const reading = { kind: "read", revision: revisionOf(texts), texts, problems: scan.problems } as const;
       return { scan, reading, known: { signature: scan.signature, reading, readMs: clock.monotonic() } };
     }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -91,6 +91,20 @@ describe("a reader of Sources", () => {
       }
       put("a.yaml", "done");
       assert.equal(whole(await reading).texts[0]!.text, "done");
+    });
+    it("waits until git is done with a checkout, but not for a lock that was left behind", async () => {
+      execFileSync("git", ["init", "-q", root]);
+      put("a.yaml", "old");
+      const lock = join(root, ".git", "index.lock");
+      writeFileSync(lock, "");
+      const reading = read(directory());
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      put("a.yaml", "new");
+      rmSync(lock);
+      assert.equal(whole(await reading).texts[0]!.text, "new");
+      writeFileSync(lock, "");
+      utimesSync(lock, new Date("2020-01-01"), new Date("2020-01-01"));
+      assert.equal(whole(await read(directory(), true)).texts[0]!.text, "new");
     });
     it("says of one that does not come to rest that it is changing", async () => {
       let i = 0;
