@@ -9,6 +9,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { instanceId, type InstanceSpec, type Provider, type ProviderError } from "../../../src/providers/provider.ts";
+import { generateKey } from "../../../src/access/cluster-key.ts";
+import { diskGuest, diskGuestUnavailable } from "../../harness/disk-guest.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { freePort } from "../../harness/ports.ts";
 import { qemuPlace, type QemuPlace } from "../../harness/qemu-place.ts";
@@ -142,6 +144,20 @@ else
         await provider.destroy(id, { volumes: true }, signal());
         await eventually(() => assert.deepEqual(processesIn(dir), []), 10_000);
         assert.deepEqual([...readdirSync(join(dir, "qemu")), ...readdirSync(join(dir, "qemu", "work"))], ["work"]);
+      }));
+
+    it("boots a disk with a boot loader of its own, and lets nothing in that does not show the host key it was given", { skip: diskGuestUnavailable() ?? false }, () =>
+      withPlace(async ({ provider, dir }, guest) => {
+        await provider.create(specOf(guest, { image: await diskGuest(), engine: {} }), none, signal());
+        const shown = join(dir, "qemu", id, "seed", "ssh_host_ed25519_key");
+        const given = readFileSync(shown);
+        writeFileSync(shown, generateKey(""));
+        await assert.rejects(provider.start(id, signal()), (error: ProviderError) => error.reason === "GuestUnreachable" && /host key/.test(error.message));
+        await provider.stop(id, 0, signal());
+        writeFileSync(shown, given);
+        await provider.start(id, signal());
+        assert.equal(await run(provider, "grep -c ' / ext4 rw' /proc/mounts; ls -d /sys/block/vda/vda*; hostname"), "1\n/sys/block/vda/vda1\n/sys/block/vda/vda2\ndev");
+        assert.ok(!existsSync(join(dir, "qemu", id, "learned_host_key")));
       }));
 
     it("never believes or signals a process that is not the one on record", () =>
