@@ -7,7 +7,7 @@ import type { Machine } from "../machines.ts";
 import { describeFailure, isSilence } from "../node/why-unknown.ts";
 import type { WorkspaceDraft } from "./draft.ts";
 import type { Eviction } from "./eviction.ts";
-import { specHashOf } from "./instance-spec.ts";
+import { diskSizesOf, specHashOf } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { WorkspaceObservation } from "./plan.ts";
 import type { SnapshotsSeen } from "./plan-snapshots.ts";
@@ -33,7 +33,7 @@ export async function observeInstance(parts: WorkspaceControllerParts, draft: Wo
   const down = isDeleting(draft.stored) || draft.stored.spec.state === "Stopped" || eviction !== undefined || (instance !== undefined && instance.specHash !== specHash);
   const running = down && instance?.state === "running" ? await runningServices(parts, draft.stored, machine, provider, instance, signal) : { names: [], graceSeconds: 0 };
   if (running === "silent") return running;
-  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, snapshots, now: clock.now() };
+  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, snapshots, disks: provider.growDisks === undefined ? undefined : diskSizesOf(draft.stored), now: clock.now() };
 }
 
 async function observeSnapshots({ stored, instanceId }: WorkspaceDraft, provider: Provider, signal: AbortSignal): Promise<SnapshotsSeen | undefined> {

@@ -60,6 +60,9 @@ describe("the seed of a machine", () => {
 
 describe("what a node tells of machines", () => {
   const line = (...lines: string[]) => readMachines(lines.join("\n"));
+  it("tells what its disks hold", () => {
+    assert.deepEqual(line("id a", "disk    0   0   0   2 128   0   0   0", "more 1048576 /a dir/work/a/disk-data.raw", "more 5 /x/volume-v.raw", "id b", "disk ").map(({ disks }) => disks), [{ own: 10 * 1024 ** 3, more: { data: 1048576 } }, { own: undefined, more: {} }]);
+  });
   it("is read line by line; trouble of one is its own", () => {
     const [whole, half, odd, fresh] = line("id a", `record ${JSON.stringify(record)}`, 'ports [{"port":81,"nodePort":20002,"protocol":"tcp"}]', "key ssh-ed25519 K", "run 7 123 boot-id-x 1700000000 25000 1", "id b", "id c", "record {", "run x", "id d", `record ${JSON.stringify(record)}`, "ports ");
     assert.deepEqual([instanceOf(whole!, false).state, instanceOf(whole!, true).state, whole!.learnedHostKey, whole!.ports[0]?.port], ["running", "paused", "ssh-ed25519 K", 81]);

@@ -26,6 +26,10 @@ export const shareTag = (index: number) => `share${index}`;
 export const volumeFile = (workDir: string, name: string) => `${workDir}/volume-${name}.raw`;
 export const diskFile = (workDir: string, name: string) => `${workDir}/disk-${name}.raw`;
 
+/** QEMU's names of the disks that can grow. */
+export const diskNode = "disk";
+export const keptNode = (serial: string) => `kept-${serial}`;
+
 /** A forward's name in QEMU's own words; by its first half it is removed again. */
 export const forwardOf = ({ port, nodePort, protocol }: MachineRecord["ports"][number]) => ({ from: `${protocol}:127.0.0.1:${nodePort}`, to: `:${port}` });
 
@@ -54,7 +58,7 @@ export function machineArgv({ id, record, accelerator, sharing, sshPort, ports, 
     "-netdev", `user,id=net,${forwards.map(({ from, to }) => `hostfwd=${from}-${to}`).join(",")}`,
     ...device(engine, "virtio-net", { netdev: "net" }),
     ...device(engine, "virtio-rng", {}),
-    ...(record.hasDisk ? [...blockdev("disk", { driver: "qcow2", discard: "unmap", file: { driver: "file", filename: "disk.qcow2" } }), ...device(engine, "virtio-blk", { drive: "disk", serial: "disk" })] : []),
+    ...(record.hasDisk ? [...blockdev(diskNode, { driver: "qcow2", discard: "unmap", file: { driver: "file", filename: "disk.qcow2" } }), ...device(engine, "virtio-blk", { drive: diskNode, serial: "disk" })] : []),
     ...blockdev("seed", { driver: "raw", "read-only": true, file: { driver: "vvfat", dir: "seed", label: "cidata", "read-only": true } }), ...device(engine, "virtio-blk", { drive: "seed", serial: "seed" }),
     ...volumes.flatMap(({ name, readOnly }, i) => kept(engine, volumeSerial(i), volumeFile(workDir, name), readOnly)),
     ...engine.disks.flatMap(({ name }) => kept(engine, name, diskFile(workDir, name), false)),
@@ -73,7 +77,7 @@ const blockdev = (name: string, options: Readonly<Record<string, unknown>>) => [
 const device = ({ machine }: Engine, driver: string, options: Readonly<Record<string, unknown>>) => ["-device", JSON.stringify({ driver: `${driver}-${machine === "microvm" ? "device" : "pci"}`, ...options })];
 
 function kept(engine: Engine, serial: string, filename: string, readOnly: boolean): string[] {
-  const drive = `kept-${serial}`;
+  const drive = keptNode(serial);
   return [...blockdev(drive, { driver: "raw", "read-only": readOnly, discard: "unmap", file: { driver: "file", filename, "read-only": readOnly } }), ...device(engine, "virtio-blk", { drive, serial })];
 }
 
