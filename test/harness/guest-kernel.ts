@@ -19,7 +19,7 @@ export interface GuestKernel {
 /** In the order in which they need each other. */
 const modules = [
   "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net",
-  "nls_cp437", "nls_ascii", "nls_utf8", "fat", "vfat", "fuse", "virtiofs", "button",
+  "nls_cp437", "nls_ascii", "nls_utf8", "fat", "vfat", "fuse", "virtiofs", "button", "pvpanic", "pvpanic_mmio",
 ];
 
 const init = `#!/bin/busybox sh

@@ -45,6 +45,8 @@ export function machineArgv({ id, record, accelerator, sharing, sshPort, ports, 
     "qemu-system-x86_64", "-name", id, "-nodefaults", "-no-user-config", "-display", "none",
     // A machine that starts anew inside would be taken for the same start of it.
     "-no-reboot",
+    // The firmware waits for ever for a disk that boots; so it starts anew after these milliseconds, and that is an end.
+    ...(engine.kernel === undefined ? ["-boot", "reboot-timeout=1000"] : []),
     "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
     "-machine", `${engine.machine === "microvm" ? "microvm,acpi=on,pit=on,pic=on,rtc=on,isa-serial=on" : "q35,vmport=off"}${isShared ? ",memory-backend=memory" : ""}`,
     ...(accelerator.kind === "kvm" ? ["-accel", "kvm", "-cpu", accelerator.cpu] : ["-accel", "tcg", "-cpu", "max"]),
@@ -58,6 +60,8 @@ export function machineArgv({ id, record, accelerator, sharing, sshPort, ports, 
     "-netdev", `user,id=net,${forwards.map(({ from, to }) => `hostfwd=${from}-${to}`).join(",")}`,
     ...device(engine, "virtio-net", { netdev: "net" }),
     ...device(engine, "virtio-rng", {}),
+    // By it a kernel that panics says so, which ends the machine: most stand still for ever otherwise.
+    ...(engine.machine === "microvm" ? [] : ["-device", JSON.stringify({ driver: "pvpanic" })]),
     ...(record.hasDisk ? [...blockdev(diskNode, { driver: "qcow2", discard: "unmap", file: { driver: "file", filename: "disk.qcow2" } }), ...device(engine, "virtio-blk", { drive: diskNode, serial: "disk" })] : []),
     ...blockdev("seed", { driver: "raw", "read-only": true, file: { driver: "vvfat", dir: "seed", label: "cidata", "read-only": true } }), ...device(engine, "virtio-blk", { drive: "seed", serial: "seed" }),
     ...volumes.flatMap(({ name, readOnly }, i) => kept(engine, volumeSerial(i), volumeFile(workDir, name), readOnly)),

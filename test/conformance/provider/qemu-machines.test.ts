@@ -170,6 +170,15 @@ else
         assert.ok(!existsSync(join(dir, "qemu", id, "learned_host_key")));
       }));
 
+    it("tells of a disk that does not boot", () =>
+      withPlace(async ({ provider, dir }, guest) => {
+        const blank = join(dir, "blank.raw");
+        execFileSync("truncate", ["-s", "64M", blank]);
+        await provider.create(specOf(guest, { image: blank, engine: {} }), none, signal());
+        await assert.rejects(provider.start(id, signal()), (error: ProviderError) => error.reason === "BootFailed" && /ended before anybody could get in/.test(error.message));
+        assert.equal((await provider.inspect(id, signal()))?.state, "stopped");
+      }));
+
     it("never believes or signals a process that is not the one on record", () =>
       withPlace(async (place, guest) => {
         const { provider, dir } = place;
