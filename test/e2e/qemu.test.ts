@@ -16,13 +16,13 @@ import { eventually } from "../harness/eventually.ts";
 import { servePackage } from "../harness/package-repository.ts";
 import { sshNode } from "../harness/ssh-node.ts";
 import { sshdUnavailable, startSshd, type TestSshd } from "../harness/sshd.ts";
-import { tinyGuest, type TinyGuest } from "../harness/tiny-guest.ts";
+import { tinyGuest, type Guest, type TinyGuest } from "../harness/tiny-guest.ts";
 import { stackManifests, writeManifests } from "./stack.ts";
 
 const why = cloudGuestUnavailable() ?? sshdUnavailable();
 
 /** The manifests of stack.ts with their Workspace as a machine on that Node. */
-function asMachine(nodeName: string, { image, engine }: TinyGuest, manifests: readonly object[]): object[] {
+function asMachine(nodeName: string, { image, engine }: Guest, manifests: readonly object[]): object[] {
   return manifests.map((each) => ((each as { kind: string }).kind === "Workspace" ? { ...each, spec: { provider: "qemu", nodeName, image, qemu: engine, env: { GREETING: "it's me" }, resources: { memory: "512Mi" } } } : each));
 }
 
@@ -59,8 +59,8 @@ describe("Workspaces as virtual machines", { timeout: 900_000, skip: why }, () =
   const machinesIn = (dir: string) => execFileSync("sh", ["-c", 'for each in /proc/[0-9]*/cwd; do case "$(readlink $each)" in "$1"/*/qemu/*) echo ${each#/proc/};; esac; done', "sh", dir], { encoding: "utf8" }).split("\n").filter((line) => line !== "");
 
   it("kernels booted directly, here and on another machine: the same graph is Ready in each", async () => {
-    // A kernel that stands still when it panics, as most do.
-    const still = { ...guest, engine: { ...guest.engine, append: guest.engine.append.replace(" panic=-1", "") } };
+    // A kernel that stands still when it panics, as most do; a PC has the device by which it says so.
+    const still = { ...guest, engine: { ...guest.pc, append: guest.pc.append.replace(" panic=-1", "") } };
     await apply(sshNode("far", sshd), ...asMachine(local, guest, stackManifests({ workspace: "near" })), ...asMachine("far", still, stackManifests({ workspace: "away" })));
     for (const name of ["near", "away"]) {
       assert.match(await text((await service(`${name}-web`)).status!.url!), /web answers/);

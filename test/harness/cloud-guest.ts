@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { inMachineNetwork } from "../runner/own-network.ts";
 import { cachedBuild } from "./cached-build.ts";
 import { guestKernel } from "./guest-kernel.ts";
-import { qemuUnavailable, type TinyGuest } from "./tiny-guest.ts";
+import { qemuUnavailable, type Guest } from "./tiny-guest.ts";
 
 /** As `qemuUnavailable`, for a guest whose making needs root, too. */
 export function cloudGuestUnavailable(): string | undefined {
@@ -53,7 +53,7 @@ const masked = [
 const dpkgOptions = ["force-unsafe-io", "path-exclude=/usr/share/doc/*", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*"];
 
 /** Debian with systemd, OpenSSH and cloud-init, from Debian's packages: what people run. Its first boot follows the seed. */
-export async function cloudGuest(): Promise<TinyGuest> {
+export async function cloudGuest(): Promise<Guest> {
   const kernel = await guestKernel();
   const directory = await cachedBuild("cloud", ["2", packages.join(), dpkgOptions.join(), JSON.stringify(files), masked.join()], (into) => {
     const root = mkdtempSync(join(tmpdir(), "vd-cloud-"));

@@ -3,7 +3,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cachedBuild } from "./cached-build.ts";
-import { qemuUnavailable, tinyAppend, tinyGuest } from "./tiny-guest.ts";
+import { qemuUnavailable, tinyGuest } from "./tiny-guest.ts";
 
 const bootRecord = "/usr/lib/syslinux/mbr/mbr.bin";
 const mib = 1024 ** 2;
@@ -18,12 +18,12 @@ export function diskGuestUnavailable(): string | undefined {
 }
 
 /** SYSLINUX's manual, "Config". Without a display, it says nothing. */
-const loader = `DEFAULT linux
+const loaderConfig = (append: string) => `DEFAULT linux
 PROMPT 0
 LABEL linux
   KERNEL vmlinuz
   INITRD initrd
-  APPEND ${tinyAppend}
+  APPEND ${append}
 `;
 
 interface Partition {
@@ -35,7 +35,8 @@ interface Partition {
 
 /** The tiny guest on a partitioned disk that boots by itself, as the images that people fetch do: a qcow2 file. */
 export async function diskGuest(): Promise<string> {
-  const { image, kernel, initrd } = await tinyGuest();
+  const { image, kernel, initrd, pc } = await tinyGuest();
+  const loader = loaderConfig(pc.append);
   const directory = await cachedBuild("disk", ["1", image, kernel, loader], (into) => {
     const work = mkdtempSync(join(tmpdir(), "vd-disk-"));
     try {
