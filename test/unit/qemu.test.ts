@@ -41,6 +41,7 @@ describe("the command that is a machine", () => {
   it("is run by the processor as it was found to work, and boots what it is told", () => {
     assert.deepEqual(after(argv({ accelerator: { kind: "kvm", cpu: "host,-arch-capabilities" } }), "-cpu"), ["host,-arch-capabilities"]);
     assert.deepEqual([after(argv(), "-kernel"), after(argv(), "-initrd"), after(argv(), "-append")], [["/k"], [], ["quiet root=/dev/vda"]]);
+    assert.deepEqual(after(argv({ record: { ...record, engine: { ...record.engine, machine: "microvm" } } }), "-append"), ["reboot=t quiet root=/dev/vda"], "what a microvm can do");
     const micro = argv({ record: { ...record, engine: { ...record.engine, machine: "microvm" } } });
     assert.ok(!micro.some((each) => each.includes("-pci")) && micro.some((each) => each.includes("virtio-blk-device")));
   });

@@ -67,7 +67,7 @@ export function machineArgv({ id, record, accelerator, sharing, sshPort, ports, 
     ...volumes.flatMap(({ name, readOnly }, i) => kept(engine, volumeSerial(i), volumeFile(workDir, name), readOnly)),
     ...engine.disks.flatMap(({ name }) => kept(engine, name, diskFile(workDir, name), false)),
     ...shares.flatMap(({ source, readOnly }, i) => share(engine, sharing, i, source, readOnly)),
-    ...(engine.kernel === undefined ? [] : ["-kernel", engine.kernel, ...(engine.initrd === undefined ? [] : ["-initrd", engine.initrd]), ...(engine.append === undefined ? [] : ["-append", engine.append])]),
+    ...(engine.kernel === undefined ? [] : ["-kernel", engine.kernel, ...(engine.initrd === undefined ? [] : ["-initrd", engine.initrd]), ...commandLine(engine)]),
     // systemd's tmpfiles put it into root's authorized_keys (systemd.system-credentials(7)); a microvm has no such tables.
     ...(engine.machine === "microvm" ? [] : ["-smbios", `type=11,value=io.systemd.credential.binary:ssh.authorized_keys.root=${Buffer.from(`${publicKey}\n`).toString("base64")}`]),
   ];
@@ -76,6 +76,12 @@ export function machineArgv({ id, record, accelerator, sharing, sshPort, ports, 
 type Engine = MachineRecord["engine"];
 
 const blockdev = (name: string, options: Readonly<Record<string, unknown>>) => ["-blockdev", JSON.stringify({ ...options, "node-name": name })];
+
+/** A microvm knows one way to start anew, a triple fault (QEMU's manual, "microvm"); a kernel that tries others first spins for ever. Who says otherwise is heard. */
+function commandLine({ machine, append }: Engine): string[] {
+  const words = [...(machine === "microvm" ? ["reboot=t"] : []), ...(append === undefined ? [] : [append])];
+  return words.length === 0 ? [] : ["-append", words.join(" ")];
+}
 
 /** A microvm has no PCI: its devices are told to the kernel by ACPI. Kernels that read them off their command line are rare: Debian's do not. */
 const device = ({ machine }: Engine, driver: string, options: Readonly<Record<string, unknown>>) => ["-device", JSON.stringify({ driver: `${driver}-${machine === "microvm" ? "device" : "pci"}`, ...options })];
