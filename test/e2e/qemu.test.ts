@@ -1,4 +1,4 @@
-// Test run: about 170 s.
+// Test run: about 150 s.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
