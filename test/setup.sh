@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # program:package, more of them as arguments — the program is what is looked for, the package is what brings it.
-wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash zsh:zsh fish:fish etcd:etcd-server sshd:openssh-server socat:socat lxc-start:lxc newuidmap:uidmap csh:csh docker-registry:docker-registry kubectl:kubernetes-client qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils dropbear:dropbear-bin mkfs.ext4:e2fsprogs debootstrap:debootstrap $*"
+wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash zsh:zsh fish:fish etcd:etcd-server sshd:openssh-server socat:socat lxc-start:lxc newuidmap:uidmap csh:csh docker-registry:docker-registry kubectl:kubernetes-client qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils dropbear:dropbear-bin mkfs.ext4:e2fsprogs mmdebstrap:mmdebstrap syslinux:syslinux mcopy:mtools $*"
 missing=""
 for each in $wanted; do
   program=${each%%:*}
@@ -16,6 +16,7 @@ done
 
 # A package's own files, where it brings no program of a name of its own.
 [ -e /usr/share/lxc/templates/lxc-busybox ] || missing="$missing lxc-templates"
+[ -e /usr/lib/syslinux/mbr/mbr.bin ] || missing="$missing syslinux-common"
 
 if [ -n "$missing" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -46,6 +46,11 @@ export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, 
       // Nothing fits any more: the next look finds that out, too.
       if (await placer.move(draft, step.why)) leave(parts, draft);
       return true;
+    case "growDisks":
+      await provider.growDisks?.(id, step.sizes, signal);
+      instances.forget(id);
+      recorder.event(draft.stored, "Normal", "DiskGrown", `made ${step.what} of ${id} larger; partitions and file systems inside are the guest's to grow`);
+      return false;
     case "takeSnapshot":
       await takeSnapshot(parts, draft, step.name, provider, signal);
       return false;

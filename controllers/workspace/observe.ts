@@ -7,7 +7,7 @@ import type { Machine } from "../machines.ts";
 import { describeFailure, isSilence } from "../node/why-unknown.ts";
 import type { WorkspaceDraft } from "./draft.ts";
 import type { Eviction } from "./eviction.ts";
-import { specHashOf } from "./instance-spec.ts";
+import { diskSizesOf, specHashOf } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { WorkspaceObservation } from "./plan.ts";
 import type { SnapshotsSeen } from "./plan-snapshots.ts";
@@ -31,8 +31,9 @@ export async function observeInstance(parts: WorkspaceControllerParts, draft: Wo
     return { instance: { kind: "unknown", reason, message: describeFailure(error, machine) }, specHash, difference: "", running: { names: [], graceSeconds: 0 }, now: clock.now() };
   }
   const down = isDeleting(draft.stored) || draft.stored.spec.state === "Stopped" || eviction !== undefined || (instance !== undefined && instance.specHash !== specHash);
-  const running = down && instance?.state === "running" ? await runningServices(parts, draft.stored, provider, instance, signal) : { names: [], graceSeconds: 0 };
-  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, snapshots, now: clock.now() };
+  const running = down && instance?.state === "running" ? await runningServices(parts, draft.stored, machine, provider, instance, signal) : { names: [], graceSeconds: 0 };
+  if (running === "silent") return running;
+  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, snapshots, disks: provider.growDisks === undefined ? undefined : diskSizesOf(draft.stored), now: clock.now() };
 }
 
 async function observeSnapshots({ stored, instanceId }: WorkspaceDraft, provider: Provider, signal: AbortSignal): Promise<SnapshotsSeen | undefined> {
@@ -43,11 +44,20 @@ async function observeSnapshots({ stored, instanceId }: WorkspaceDraft, provider
   return { kind: "known", found: await provider.snapshots.list(instanceId, signal) };
 }
 
-/** Services whose process lives, as the instance itself tells. */
-async function runningServices(parts: WorkspaceControllerParts, workspace: Workspace, provider: Provider, instance: Instance, signal: AbortSignal): Promise<WorkspaceObservation["running"]> {
+/**
+ * Services whose process lives, as the instance itself tells. Of one that runs and says nothing (its kernel stands still, it has no room for
+ * another process), all count: the wait for them has an end, and then it is stopped all the same.
+ */
+async function runningServices(parts: WorkspaceControllerParts, workspace: Workspace, machine: Machine, provider: Provider, instance: Instance, signal: AbortSignal): Promise<WorkspaceObservation["running"] | "silent"> {
   const services = parts.services.byIndex("workspace", keyOf(workspace));
   if (services.length === 0) return { names: [], graceSeconds: 0 };
-  const runs = await parts.supervisors.of(provider, instance).runs(signal);
-  const living = services.filter((service) => runs.some((run) => run.service === service.metadata.uid && run.state.kind === "running"));
+  let living = services;
+  try {
+    const runs = await parts.supervisors.of(provider, instance).runs(signal);
+    living = services.filter((service) => runs.some((run) => run.service === service.metadata.uid && run.state.kind === "running"));
+  } catch (error) {
+    if (signal.aborted) throw error;
+    if (await isSilence(error, machine, signal)) return "silent";
+  }
   return { names: living.map((each) => each.metadata.name), graceSeconds: living.reduce((sum, each) => sum + each.spec.terminationGracePeriodSeconds, 0) };
 }

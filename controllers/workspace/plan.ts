@@ -1,8 +1,9 @@
 import { findCondition, type ConditionInput } from "../../src/api/conditions.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Workspace, WorkspaceStatus } from "../../src/api/workspace.ts";
-import type { Instance } from "../../src/providers/provider.ts";
+import type { DiskSizes, Instance } from "../../src/providers/provider.ts";
 import type { Eviction } from "./eviction.ts";
+import { planDisks, type GrowDisksStep } from "./plan-disks.ts";
 import { planSnapshots, type SnapshotsPlan, type SnapshotsSeen, type SnapshotStep } from "./plan-snapshots.ts";
 
 export const workspaceFinalizer = "vendetta.dev/workspace";
@@ -21,6 +22,8 @@ export interface WorkspaceObservation {
   readonly eviction?: Eviction | undefined;
   /** undefined: nobody asks for any. */
   readonly snapshots?: SnapshotsSeen | undefined;
+  /** What its disks are to hold at least; undefined: its engine cannot change that of an instance. */
+  readonly disks?: DiskSizes | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -35,6 +38,7 @@ export type WorkspaceStep =
   /** Place it on another Node, now that there is nothing of it on its own. */
   | { readonly do: "move"; readonly why: string }
   | SnapshotStep
+  | GrowDisksStep
   /** Put its disk back, which is on record from then on. */
   | { readonly do: "restore"; readonly snapshot: string }
   | { readonly do: "finish" };
@@ -80,8 +84,15 @@ function planInstance(workspace: Workspace, seen: WorkspaceObservation, instance
   if (snapshots.steps.length > 0) return meanwhile(workspace, snapshots.steps);
   if (eviction?.kind === "move") return planMove(workspace, seen, instance, eviction);
   if (snapshots.restore !== undefined && instance.specHash === seen.specHash) return planRestore(workspace, seen, instance, snapshots.restore);
-  if (mustStop(workspace, seen)) return instance.state === "running" ? planStop(workspace, seen) : stopped(workspace, "its disk is kept", eviction);
-  if (instance.specHash !== seen.specHash) return planRecreate(workspace, seen, instance);
+  const isSame = instance.specHash === seen.specHash;
+  const growth = isSame ? planDisks(seen.disks, instance) : undefined;
+  if (mustStop(workspace, seen)) {
+    if (instance.state === "running") return planStop(workspace, seen);
+    return growth === undefined ? stopped(workspace, "its disk is kept", eviction) : meanwhile(workspace, [growth]);
+  }
+  if (!isSame) return planRecreate(workspace, seen, instance);
+  // Before it is started, so that its boot finds it.
+  if (growth !== undefined) return meanwhile(workspace, [growth]);
   return instance.state === "running" ? running(workspace, instance) : planStart(workspace, instance);
 }
 
@@ -180,7 +191,7 @@ function planRestore(workspace: Workspace, seen: WorkspaceObservation, instance:
 /** Nothing changes for whoever works in it. */
 function meanwhile(workspace: Workspace, steps: readonly WorkspaceStep[]): WorkspacePlan {
   const { phase = "Pending", conditions } = workspace.status ?? {};
-  const { status, reason, message, observedGeneration } = findCondition(conditions, "Ready") ?? { status: "False", reason: "Snapshotting", message: "its disk is being kept as it is" };
+  const { status, reason, message, observedGeneration } = findCondition(conditions, "Ready") ?? { status: "False", reason: "Preparing", message: "its disks are being seen to" };
   const condition = { type: "Ready", status, reason, message, ...(observedGeneration === undefined ? {} : { observedGeneration }) } as const;
   return { steps, status: { phase }, condition, moreConditions: [], lookAgain: true, afterMs: undefined };
 }

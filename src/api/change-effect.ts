@@ -4,10 +4,22 @@ import type { AnyObject } from "./registry.ts";
 import { portsOf, type Service } from "./service.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** What of a Workspace is fixed when its instance is made; ports are, where the engine publishes them at creation only. */
-export function fixedFields({ spec }: Workspace, portsAreFixed: boolean): Readonly<Record<string, unknown>> {
-  const { image, imageChecksum, env, workingDir, user, mounts, resources, ports } = spec;
-  return { image, env, workingDir, user, mounts, resources, engine: engineSettings(spec), ...(portsAreFixed ? { ports } : {}), ...(imageChecksum === undefined ? {} : { imageChecksum }) };
+/** What else is fixed when an instance is made, where its engine cannot change it later. */
+export interface FixedToo {
+  readonly ports: boolean;
+  readonly diskSizes: boolean;
+}
+
+/** What of a Workspace is fixed when its instance is made. */
+export function fixedFields({ spec }: Workspace, too: FixedToo): Readonly<Record<string, unknown>> {
+  const { image, imageChecksum, env, workingDir, user, mounts, ports } = spec;
+  const { resources, engine } = too.diskSizes ? { resources: spec.resources, engine: engineSettings(spec) } : withoutSizes(spec);
+  return { image, env, workingDir, user, mounts, resources, engine, ...(too.ports ? { ports } : {}), ...(imageChecksum === undefined ? {} : { imageChecksum }) };
+}
+
+function withoutSizes(spec: Workspace["spec"]) {
+  const { disk: _disk, ...resources } = spec.resources;
+  return { resources, engine: spec.qemu?.disks === undefined ? engineSettings(spec) : { ...spec.qemu, disks: spec.qemu.disks.map(({ name }) => name) } };
 }
 
 /** What the spec says that is special to its engine. */
@@ -28,12 +40,14 @@ export function changeEffect(before: AnyObject, after: AnyObject): string | unde
 function workspaceEffect(before: Workspace, after: Workspace): string | undefined {
   if (after.spec.state === "Stopped") return before.spec.state === "Stopped" ? undefined : "it is stopped, with its Services";
   if (before.spec.state === "Stopped") return "it is started";
-  // Of the engines, Docker alone publishes ports, and when it makes a container.
-  const [old, next] = [before, after].map((each) => fixedFields(each, each.spec.provider === "docker")) as [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
+  // Of the engines, Docker alone publishes ports when it makes a container, and QEMU alone has disks that grow.
+  const [old, next] = [before, after].map((each) => fixedFields(each, { ports: each.spec.provider === "docker", diskSizes: each.spec.provider !== "qemu" })) as [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
   const changed = [...new Set([...Object.keys(old), ...Object.keys(next)])].filter((field) => !jsonEqual(old[field] ?? null, next[field] ?? null)).map((field) => (field === "engine" ? after.spec.provider : field));
   if (before.metadata.annotations?.[recreationAnnotation] !== after.metadata.annotations?.[recreationAnnotation]) changed.push(`annotation ${recreationAnnotation}`);
   if (changed.length > 0) return `its instance is made anew (${changed.join(", ")} changed), volumes are kept`;
-  return jsonEqual(before.spec.restore ?? null, after.spec.restore ?? null) ? undefined : "its disk is put back to a snapshot";
+  if (!jsonEqual(before.spec.restore ?? null, after.spec.restore ?? null)) return "its disk is put back to a snapshot";
+  const sizes = ({ spec }: Workspace) => [spec.resources.disk ?? null, spec.qemu?.disks ?? null];
+  return jsonEqual(sizes(before), sizes(after)) ? undefined : "its disks grow";
 }
 
 function serviceEffect(before: Service, after: Service): string | undefined {

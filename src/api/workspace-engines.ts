@@ -3,7 +3,7 @@ import { absolutePath } from "./absolute-path.ts";
 import { isQuotable } from "./issue-causes.ts";
 import { dnsLabel } from "./meta.ts";
 import { mergedByKeys } from "./list-type.ts";
-import { quantity } from "./quantity.ts";
+import { parseQuantity, quantity } from "./quantity.ts";
 import type { StatusCause } from "./status-error.ts";
 
 /** What a Workspace may say to one engine only. */
@@ -31,7 +31,7 @@ export const qemu = z.strictObject({
   append: firmwareText.optional().describe("Command line of the kernel, for kernel."),
   packages: z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9+._=:~-]{0,199}$/, "must be a package's name")).max(500).optional().describe("Packages that cloud-init installs at the first boot."),
   firstBootCommands: z.array(z.string().min(1).max(16 * 1024)).max(100).optional().describe("Lines of sh that cloud-init runs as root, once, at the first boot."),
-  disks: mergedByKeys(z.array(z.strictObject({ name: dnsLabel.max(20).describe("Serial number of the disk: /dev/disk/by-id/virtio-NAME in the guest."), size: quantity.describe("Bytes it can hold, as a quantity such as 20Gi. It can grow later, not shrink.") })).max(16), "name").optional().describe("Empty disks beside the first one. They are kept while the Workspace exists."),
+  disks: mergedByKeys(z.array(z.strictObject({ name: dnsLabel.max(20).describe("Serial number of the disk: /dev/disk/by-id/virtio-NAME in the guest."), size: quantity.describe("Bytes it can hold, as a quantity such as 20Gi. It can grow while the machine runs, and not shrink; what is on it is the guest's to grow.") })).max(16), "name").optional().describe("Empty disks beside the first one. They are kept while the Workspace exists."),
 });
 
 /** The parts of a Workspace's spec that its engine decides about. */
@@ -43,6 +43,8 @@ interface EngineParts {
   readonly lxc?: z.infer<typeof lxc> | undefined;
   readonly qemu?: z.infer<typeof qemu> | undefined;
 }
+
+type DiskParts = EngineParts & { readonly resources: { readonly disk?: string | undefined } };
 
 const dockerImage = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/;
 const template = /^[a-z][a-z0-9-]*(:[A-Za-z0-9][A-Za-z0-9./_-]*)?$/;
@@ -68,7 +70,32 @@ export function engineCauses(spec: EngineParts): readonly StatusCause[] {
     for (const field of ["initrd", "append"] as const) if (spec.qemu[field] !== undefined) refuse(`spec.qemu.${field}`, "is for spec.qemu.kernel, which is not set", "FieldValueForbidden");
     if (spec.qemu.machine === "microvm") refuse("spec.qemu.machine", "microvm has no boot loader: set spec.qemu.kernel, or use q35", "FieldValueInvalid");
   }
+  causes.push(...diskCauses(spec.qemu?.disks ?? []));
   return causes;
+}
+
+/** A guest's disk holds something at its end, too: it grows and does not shrink. */
+export function shrinkCauses(spec: DiskParts, old: DiskParts): readonly StatusCause[] {
+  if (spec.provider !== "qemu" || old.provider !== "qemu") return [];
+  const causes: StatusCause[] = [];
+  const compare = (field: string, now: string | undefined, was: string | undefined) => {
+    if (now === undefined || was === undefined || parseQuantity(now)! >= parseQuantity(was)!) return;
+    causes.push({ field, message: `cannot shrink (from ${was} to ${now}), as what lies beyond would be lost: it can grow, or delete the Workspace and apply it again`, reason: "FieldValueForbidden" });
+  };
+  compare("spec.resources.disk", spec.resources.disk, old.resources.disk);
+  (spec.qemu?.disks ?? []).forEach(({ name, size }, i) => compare(`spec.qemu.disks[${i}].size`, size, old.qemu?.disks?.find((each) => each.name === name)?.size));
+  return causes;
+}
+
+/** Those by which a machine's own disks are known inside it. */
+const ownDisks = /^(disk|seed|vol\d+)$/;
+
+function diskCauses(disks: NonNullable<z.infer<typeof qemu>["disks"]>): readonly StatusCause[] {
+  return disks.flatMap(({ name }, i): StatusCause[] => {
+    const field = `spec.qemu.disks[${i}].name`;
+    if (ownDisks.test(name)) return [{ field, message: `${name} is how the machine's own disks are known inside it; choose another name`, reason: "FieldValueInvalid" }];
+    return disks.findIndex((other) => other.name === name) < i ? [{ field, message: `is named twice: ${name}`, reason: "FieldValueDuplicate" }] : [];
+  });
 }
 
 function whyNotAnImage(provider: EngineParts["provider"], image: string): string | undefined {

@@ -6,7 +6,7 @@ import { quantity } from "./quantity.ts";
 import type { KindDefinition } from "./kind.ts";
 import { mergedByKeys, ownedWhole } from "./list-type.ts";
 import type { StatusCause } from "./status-error.ts";
-import { docker, engineCauses, lxc, qemu } from "./workspace-engines.ts";
+import { docker, engineCauses, lxc, qemu, shrinkCauses } from "./workspace-engines.ts";
 
 /** Environment of a Workspace or a Service. Values are plain: put no secret in a manifest. */
 export const environment = z
@@ -60,7 +60,7 @@ const spec = z.strictObject({
     .strictObject({
       cpu: quantity.optional().describe("Most processor cores used at once, as a quantity: 2, 0.5, 250m."),
       memory: quantity.optional().describe("Most bytes of memory, as a quantity: 512Mi, 2Gi."),
-      disk: quantity.optional().describe("Bytes of disk, as a quantity: 20Gi. Counted when a Node is chosen; provider docker also bounds the container's own files where its engine can (overlay2 on xfs with pquota, btrfs, zfs)."),
+      disk: quantity.optional().describe("Bytes of disk, as a quantity: 20Gi. Counted when a Node is chosen; provider docker also bounds the container's own files where its engine can (overlay2 on xfs with pquota, btrfs, zfs). With provider qemu it is the size of the first disk (10Gi, or the image's own when that is larger, when absent), which can grow while the machine runs, and not shrink."),
       pids: z.number().int().min(1).optional().describe("Most processes and threads at once."),
     })
     .default({})
@@ -169,7 +169,7 @@ export const workspaceKind: KindDefinition<Workspace> = {
 };
 
 function validateWorkspace({ spec }: Workspace, old: Workspace | undefined): readonly StatusCause[] {
-  const causes: StatusCause[] = [...engineCauses(spec)];
+  const causes: StatusCause[] = [...engineCauses(spec), ...(old === undefined ? [] : shrinkCauses(spec, old.spec))];
   const refuse = (field: string, message: string, reason = "FieldValueInvalid") => causes.push({ field, message, reason });
   if (old !== undefined && old.spec.provider !== spec.provider) refuse("spec.provider", `cannot be changed (from ${old.spec.provider} to ${spec.provider}): delete the Workspace and apply it again`, "FieldValueForbidden");
   if (spec.failover !== undefined && spec.nodeName !== undefined) refuse("spec.failover", `cannot be together with spec.nodeName: this Workspace is to be on Node "${spec.nodeName}" and nowhere else; leave one of the two out, or say with nodeSelector where it may be`, "FieldValueForbidden");

@@ -59,6 +59,14 @@ export interface InstanceSpec {
   readonly engine: Readonly<Record<string, unknown>>;
 }
 
+/** Bytes that an instance's disks hold. */
+export interface DiskSizes {
+  /** The one it was made with; undefined: it has none, or nobody says. */
+  readonly own: number | undefined;
+  /** Those beside it, by name. */
+  readonly more: Readonly<Record<string, number>>;
+}
+
 /** An instance as the engine tells it now. Trouble is data. */
 export interface Instance {
   /** The engine's name for it: `vendetta-<cluster>-<uid>`. */
@@ -81,6 +89,8 @@ export interface Instance {
   /** Directory inside the instance for the supervisor's files: writable by its user, emptied or stale after a restart. */
   readonly runDir: string;
   readonly problems: readonly string[];
+  /** Absent: its engine cannot make them larger. */
+  readonly disks?: DiskSizes;
   /** What its user should know though nothing is wrong ("root inside is root of the node: …"), for the status; absent: nothing. */
   readonly remarks?: readonly string[];
 }
@@ -199,6 +209,11 @@ export interface Provider {
    * making the instance anew. @throws NotRunning, PortInUse (message names the port)
    */
   publish?(id: string, ports: readonly PublishedPort[], signal: AbortSignal): Promise<void>;
+  /**
+   * Has its disks hold at least so much, running or not. Nothing on them changes: partitions and file systems are the guest's to grow. No-op
+   * for one that holds as much, or that it does not have. There when the engine can. @throws NotFound, GrowFailed
+   */
+  growDisks?(id: string, sizes: DiskSizes, signal: AbortSignal): Promise<void>;
   /** The last `bytesMax` bytes that its console showed, also of a machine that has ended; "" when there are none. */
   console?(id: string, bytesMax: number, signal: AbortSignal): Promise<string>;
   readonly snapshots?: Snapshots;

@@ -19,7 +19,7 @@ export interface GuestKernel {
 /** In the order in which they need each other. */
 const modules = [
   "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net",
-  "nls_cp437", "nls_ascii", "nls_utf8", "fat", "vfat", "fuse", "virtiofs", "button",
+  "nls_cp437", "nls_ascii", "nls_utf8", "fat", "vfat", "fuse", "virtiofs", "button", "pvpanic", "pvpanic_mmio",
 ];
 
 const init = `#!/bin/busybox sh
@@ -28,7 +28,8 @@ $b mount -t proc proc /proc; $b mount -t sysfs sys /sys; $b mount -t devtmpfs de
 for each in /modules/*.ko; do $b insmod $each; done
 tries=100
 while [ ! -b /dev/vda ] && [ $tries -gt 0 ]; do $b sleep 0.05; tries=$((tries - 1)); done
-$b mount -t ext4 /dev/vda /new || exec $b poweroff -f
+for each in /dev/vda /dev/vda1; do $b mount -t ext4 $each /new 2>/dev/null && break; done
+[ -e /new/sbin/init ] || [ -L /new/sbin/init ] || { echo "no root file system on /dev/vda"; exec $b poweroff -f; }
 for each in proc sys dev; do $b mount --move /$each /new/$each; done
 exec $b switch_root /new /sbin/init
 `;
@@ -39,7 +40,7 @@ function apt(args: readonly string[], cwd: string): void {
 }
 
 export function guestKernel(): Promise<GuestKernel> {
-  return cachedBuild("kernel", ["2", modules.join(), init], (directory) => {
+  return cachedBuild("kernel", ["3", modules.join(), init], (directory) => {
     const work = mkdtempSync(join(tmpdir(), "vd-kernel-"));
     try {
       const packageName = currentKernel();

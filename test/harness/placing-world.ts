@@ -15,15 +15,15 @@ import type { Transport } from "../../src/transports/transport.ts";
 import { createInstances } from "../../controllers/instances.ts";
 import type { Machine } from "../../controllers/machines.ts";
 import { serviceIndexes } from "../../controllers/service/controller.ts";
-import type { Supervisors } from "../../controllers/service/supervisor.ts";
+import type { Supervisor, Supervisors } from "../../controllers/service/supervisor.ts";
 import { createWorkspaceReconciler, workspaceIndexes } from "../../controllers/workspace/controller.ts";
 
 const namespace = "default";
 const cluster = "c";
-const noServices = { of: () => ({ runs: () => Promise.resolve([]) }), onHint: () => {}, release: () => {}, close: () => Promise.resolve() } as unknown as Supervisors;
+const supervisorsOf = (runs: Supervisor["runs"]) => ({ of: () => ({ runs }), onHint: () => {}, release: () => {}, close: () => Promise.resolve() }) as unknown as Supervisors;
 
-/** The Workspace loop over Nodes that each have an engine in memory, under a virtual clock. Nodes are as the test says that they are. */
-export async function placingWorld(nodeNames: readonly string[], options: SimProviderOptions = {}) {
+/** The Workspace loop over Nodes that each have an engine in memory, under a virtual clock. Nodes are as the test says that they are. @param runs what instances tell of their services */
+export async function placingWorld(nodeNames: readonly string[], options: SimProviderOptions = {}, runs: Supervisor["runs"] = () => Promise.resolve([])) {
   const clock = createVirtualClock();
   const random = seededRandom(3);
   const store = createMemoryStore({ clock, random });
@@ -46,7 +46,7 @@ export async function placingWorld(nodeNames: readonly string[], options: SimPro
     cluster, store: createOwnWrites(store, informers, clock),
     nodes: informers.Node.lister, workspaces: informers.Workspace.lister, services: informers.Service.lister,
     machines: { of: (node) => machines.get(node.metadata.name)!, release: () => Promise.resolve() },
-    instances: createInstances(), supervisors: noServices,
+    instances: createInstances(), supervisors: supervisorsOf(runs),
     forwards: { sync: () => Promise.resolve(new Map<number, string>()), close: () => Promise.resolve() },
     recorder: { event: (_object, _type, reason, message) => void events.push(`${reason}: ${message}`) }, clock,
   });

@@ -41,6 +41,7 @@ describe("the command that is a machine", () => {
   it("is run by the processor as it was found to work, and boots what it is told", () => {
     assert.deepEqual(after(argv({ accelerator: { kind: "kvm", cpu: "host,-arch-capabilities" } }), "-cpu"), ["host,-arch-capabilities"]);
     assert.deepEqual([after(argv(), "-kernel"), after(argv(), "-initrd"), after(argv(), "-append")], [["/k"], [], ["quiet root=/dev/vda"]]);
+    assert.deepEqual(after(argv({ record: { ...record, engine: { ...record.engine, machine: "microvm" } } }), "-append"), ["reboot=t quiet root=/dev/vda"], "what a microvm can do");
     const micro = argv({ record: { ...record, engine: { ...record.engine, machine: "microvm" } } });
     assert.ok(!micro.some((each) => each.includes("-pci")) && micro.some((each) => each.includes("virtio-blk-device")));
   });
@@ -60,6 +61,9 @@ describe("the seed of a machine", () => {
 
 describe("what a node tells of machines", () => {
   const line = (...lines: string[]) => readMachines(lines.join("\n"));
+  it("tells what its disks hold", () => {
+    assert.deepEqual(line("id a", "disk    0   0   0   2 128   0   0   0", "more 1048576 /a dir/work/a/disk-data.raw", "more 5 /x/volume-v.raw", "id b", "disk ").map(({ disks }) => disks), [{ own: 10 * 1024 ** 3, more: { data: 1048576 } }, { own: undefined, more: {} }]);
+  });
   it("is read line by line; trouble of one is its own", () => {
     const [whole, half, odd, fresh] = line("id a", `record ${JSON.stringify(record)}`, 'ports [{"port":81,"nodePort":20002,"protocol":"tcp"}]', "key ssh-ed25519 K", "run 7 123 boot-id-x 1700000000 25000 1", "id b", "id c", "record {", "run x", "id d", `record ${JSON.stringify(record)}`, "ports ");
     assert.deepEqual([instanceOf(whole!, false).state, instanceOf(whole!, true).state, whole!.learnedHostKey, whole!.ports[0]?.port], ["running", "paused", "ssh-ed25519 K", 81]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { engineCauses } from "../../src/api/workspace-engines.ts";
+import { engineCauses, shrinkCauses } from "../../src/api/workspace-engines.ts";
 
 type Parts = Parameters<typeof engineCauses>[0];
 const checksum = `sha256:${"0f".repeat(32)}`;
@@ -31,6 +31,8 @@ const refused: readonly (readonly [Parts, field: string, words: string])[] = [
   [{ provider: "docker", image: "busybox", qemu: {} }, "spec.qemu", "is for provider qemu; this Workspace's provider is docker"],
   [{ provider: "lxc", image: "busybox", lxc: { network: "empty", bridge: "br0" } }, "spec.lxc.bridge", "cannot be joined with spec.lxc.network empty"],
   [{ provider: "qemu", image: "/a", qemu: { append: "quiet" } }, "spec.qemu.append", "is for spec.qemu.kernel, which is not set"],
+  [{ provider: "qemu", image: "/a", qemu: { disks: [{ name: "vol1", size: "1Gi" }] } }, "spec.qemu.disks[0].name", "vol1 is how the machine's own disks are known inside it; choose another name"],
+  [{ provider: "qemu", image: "/a", qemu: { disks: [{ name: "a", size: "1Gi" }, { name: "a", size: "2Gi" }] } }, "spec.qemu.disks[1].name", "is named twice: a"],
   [{ provider: "qemu", image: "/a", qemu: { machine: "microvm" } }, "spec.qemu.machine", "microvm has no boot loader: set spec.qemu.kernel, or use q35"],
 ];
 
@@ -39,4 +41,18 @@ describe("what an engine is asked for", () => {
   for (const [parts, field, words] of refused) {
     test(`${JSON.stringify(parts)} is refused`, () => assert.deepEqual(engineCauses(parts).map((cause) => [cause.field, cause.message]), [[field, words]]));
   }
+});
+
+describe("a machine's disks", () => {
+  const machine = (disk: string | undefined, ...sizes: string[]) => ({ provider: "qemu" as const, image: "/a", resources: { disk }, qemu: { disks: sizes.map((size, i) => ({ name: `d${i}`, size })) } });
+  const fields = (now: ReturnType<typeof machine>, old: ReturnType<typeof machine>) => shrinkCauses(now, old).map(({ field }) => field);
+  test("grow, and stay when nobody says how large they are", () => {
+    assert.deepEqual(fields(machine("20Gi", "2Gi", "1Gi"), machine("10Gi", "1024Mi")), []);
+    assert.deepEqual([...fields(machine(undefined), machine("10Gi", "1Gi")), ...fields(machine("10Gi"), machine(undefined))], []);
+    assert.deepEqual(shrinkCauses({ provider: "docker", image: "a", resources: { disk: "1Gi" } }, { provider: "docker", image: "a", resources: { disk: "2Gi" } }), [], "a container's is a limit");
+  });
+  test("do not shrink", () => {
+    assert.deepEqual(fields(machine("9Gi", "1Gi", "1Gi"), machine("10Gi", "1Gi", "1.5Gi")), ["spec.resources.disk", "spec.qemu.disks[1].size"]);
+    assert.match(shrinkCauses(machine("9Gi"), machine("10Gi"))[0]!.message, /^cannot shrink \(from 10Gi to 9Gi\)/);
+  });
 });

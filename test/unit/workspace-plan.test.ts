@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Workspace, WorkspaceStatus } from "../../src/api/workspace.ts";
 import type { Instance } from "../../src/providers/provider.ts";
 import { planWorkspace, workspaceFinalizer, type WorkspaceObservation, type WorkspacePlan } from "../../controllers/workspace/plan.ts";
+import { diskSizesOf, specHashOf } from "../../controllers/workspace/instance-spec.ts";
 import { storedObject } from "../harness/objects.ts";
 
 const nowMs = Date.UTC(2026, 0, 1, 12);
@@ -21,6 +22,7 @@ const deleting = { deletionTimestamp: "2026-01-01T11:59:58Z", generation: 2 };
 const drained = { eviction: { kind: "stop", reason: "NodeDrained", why: 'Node "n1" is drained' } } as const;
 const moved = { eviction: { ...drained.eviction, kind: "move" } } as const;
 const left = { leftBehind: [{ nodeName: "n0", instanceId: "i1", since: "2026-01-01T00:00:00Z" }] };
+const small = { disks: { own: 10, more: { data: 5, gone: 5 } } };
 const busy = { running: { names: ["web"], graceSeconds: 10 } };
 
 type Row = readonly [what: string, workspace: Workspace, seen: WorkspaceObservation, steps: readonly string[], phase: string];
@@ -43,6 +45,13 @@ const table: readonly Row[] = [
   ["to be stopped: stopped", workspace(stopped), seen(instance("running")), ["stop"], "Stopping"],
   ["stopped: nothing to do", workspace(stopped), seen(instance("stopped")), [], "Stopped"],
   ["stopped with another spec: nothing until it runs again", workspace(stopped), seen(instance("stopped", { specHash: "old" })), [], "Stopped"],
+  ["a disk holds less than is wished: made larger while it runs", workspace({}, { phase: "Running" }), seen(instance("running", { disks: { own: 9, more: {} } }), small), ["growDisks"], "Running"],
+  ["a disk beside it holds less, and it does not run: before its start", workspace(), seen(instance("stopped", { disks: { own: 10, more: { data: 4 } } }), small), ["growDisks"], "Pending"],
+  ["disks that hold more, or are not there, are left alone", workspace(), seen(instance("running", { disks: { own: 11, more: { data: 5 } } }), small), [], "Running"],
+  ["a disk of which nobody tells is left alone", workspace(), seen(instance("running", { disks: { own: undefined, more: {} } }), small), [], "Running"],
+  ["to be stopped, and a disk holds less: stopped first", workspace(stopped), seen(instance("running", { disks: { own: 9, more: {} } }), small), ["stop"], "Stopping"],
+  ["stopped, and a disk holds less: made larger", workspace(stopped, { phase: "Stopped" }), seen(instance("stopped", { disks: { own: 9, more: {} } }), small), ["growDisks"], "Stopped"],
+  ["another spec, and a disk holds less: it is made anew as wished", workspace({}, { phase: "Recreating" }), seen(instance("stopped", { specHash: "old", disks: { own: 9, more: {} } }), small), ["destroy"], "Recreating"],
   ["never made and to be stopped: nothing to do", workspace(stopped), seen(undefined), [], "Stopped"],
   ["its Node is drained: services first", workspace(), seen(instance("running"), { ...busy, ...drained }), [], "Stopping"],
   ["its Node is drained: stopped", workspace(), seen(instance("running"), drained), ["stop"], "Stopping"],
@@ -72,12 +81,22 @@ describe("planWorkspace", () => {
   it("moves observedGeneration only when the world agrees (INV-7)", () => {
     for (const [, wish, observed] of table) {
       const plan = planWorkspace(wish, observed);
-      assert.equal(plan.status.observedGeneration !== undefined, plan.status.phase === "Running" || plan.status.phase === "Stopped");
+      const agrees = (plan.status.phase === "Running" || plan.status.phase === "Stopped") && plan.steps.length === 0;
+      assert.equal(plan.status.observedGeneration !== undefined, agrees);
     }
   });
   it("counts what came back unasked, and only that", () => {
     assert.equal(planWorkspace(workspace({}, { startId: "s1", restarts: 2 }), seen(undefined)).status.restarts, 3);
     assert.equal(planWorkspace(workspace({}, { restarts: 2 }), seen(undefined)).status.restarts, undefined);
+  });
+  it("makes an instance anew for a disk's size only where the engine cannot change that", () => {
+    const machine = (disk: string, size: string) => storedObject("Workspace", "dev", { provider: "qemu", image: "/img", resources: { disk }, qemu: { disks: [{ name: "data", size }] } });
+    const able = { growDisks: () => Promise.resolve() };
+    assert.equal(specHashOf(machine("10Gi", "1Gi"), able), specHashOf(machine("20Gi", "2Gi"), able));
+    assert.notEqual(specHashOf(machine("10Gi", "1Gi"), {}), specHashOf(machine("20Gi", "1Gi"), {}));
+    assert.notEqual(specHashOf(machine("10Gi", "1Gi"), {}), specHashOf(machine("10Gi", "2Gi"), {}));
+    assert.notEqual(specHashOf(machine("10Gi", "1Gi"), able), specHashOf(storedObject("Workspace", "dev", { provider: "qemu", image: "/img", resources: { disk: "10Gi" } }), able), "another disk is another machine");
+    assert.deepEqual(diskSizesOf(machine("10Gi", "1Gi")), { own: 10 * 1024 ** 3, more: { data: 1024 ** 3 } });
   });
   it("names what re-creation keeps", () => {
     const plan = planWorkspace(workspace({ mounts: [{ path: "/data", volume: "data" }, { path: "/scratch", tmpfs: {} }] }), seen(instance("running", { specHash: "old" })));

@@ -27,7 +27,7 @@ export interface GuestsParts {
 
 /** The ways into running machines: one connection each, kept while that start of it lasts. */
 export interface Guests {
-  /** The machine's inside, prepared: its mounts are there. @throws ProviderError GuestUnreachable, GuestNotPrepared, FirstBootFailed, NotRunning, the signal's reason */
+  /** The machine's inside, prepared: its mounts are there. @throws ProviderError GuestUnreachable, BootFailed, GuestNotPrepared, FirstBootFailed, NotRunning, the signal's reason */
   of(machine: RunningMachine, signal: AbortSignal): Promise<Transport>;
   /** The same, if it is there already. */
   known(id: string): Transport | undefined;
@@ -101,6 +101,7 @@ async function prepare({ sharing }: GuestsParts, machine: RunningMachine, inside
   try {
     await inside.run(["true"], { timeoutMs: bootMsMax });
   } catch (error) {
+    if (isEnd(error)) throw new ProviderError("BootFailed", `${id} ended before anybody could get in; what it showed is told by its console, which says nothing of a disk without a boot loader`, true, { cause: error });
     throw error instanceof ProviderError ? error : new ProviderError("GuestUnreachable", `${id} runs, and nobody can get in: ${messageOf(error)}; what it shows is told by its console`, true, { cause: error });
   }
   const lines = preparation(machine.record, await sharing());
@@ -108,6 +109,12 @@ async function prepare({ sharing }: GuestsParts, machine: RunningMachine, inside
   const said = stderr.trim().slice(-1000);
   if (code === 2) throw new ProviderError("FirstBootFailed", `cloud-init failed in ${id}: ${said}`, true);
   if (code !== 0) throw new ProviderError("GuestNotPrepared", `${id} runs, and cannot be prepared: ${said || `exit code ${code}`}`, true);
+}
+
+/** Whether there was nobody to connect to any more. */
+function isEnd(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof ProviderError && at.reason === "NotRunning") return true;
+  return false;
 }
 
 /** What `prepareScript` reads. */

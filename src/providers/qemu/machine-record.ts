@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Instance, InstanceSpec } from "../provider.ts";
+import type { DiskSizes, Instance, InstanceSpec } from "../provider.ts";
 
 /** What a machine is when `spec.resources` does not say. */
 export const cpusDefault = 1;
@@ -66,6 +66,8 @@ export interface MachineSeen {
   readonly ports: MachineRecord["ports"];
   /** Public key line that was learned at its first boot. */
   readonly learnedHostKey: string | undefined;
+  /** As the files of its disks say. */
+  readonly disks: DiskSizes;
 }
 
 export interface MachineRun {
@@ -93,7 +95,7 @@ export function instanceOf(seen: MachineSeen, paused: boolean): Instance {
     startId: alive ? startIdOf(run) : undefined,
     startedAt: alive ? new Date(run.startedAtSeconds * 1000).toISOString() : undefined,
     exitCode: undefined, outOfMemory: false, address: alive ? "127.0.0.1" : undefined,
-    ports: seen.ports, runDir: guestRunDir, problems: [],
+    ports: seen.ports, runDir: guestRunDir, problems: [], disks: seen.disks,
   };
 }
 

@@ -27,6 +27,9 @@ for home in "$1"/$2; do
   [ -f "$home/instance.json" ] && { printf 'record '; cat "$home/instance.json"; echo; }
   [ -f "$home/ports.json" ] && { printf 'ports '; cat "$home/ports.json"; echo; }
   [ -f "$home/learned_host_key" ] && { printf 'key '; cat "$home/learned_host_key"; echo; }
+  # The size that a qcow2 file's header tells, which is the true one also while it is in use.
+  [ -f "$home/disk.qcow2" ] && echo "disk $(od -An -v -tu1 -j24 -N8 "$home/disk.qcow2")"
+  for each in "$1/work/\${home##*/}"/disk-*.raw; do [ -f "$each" ] && stat -c 'more %s %n' "$each"; done
   if alive "$home"; then life=1; else life=0; fi
   [ -n "$pid" ] && echo "run $pid $started $was $since $port $life"
 done
@@ -131,7 +134,7 @@ export const consoleScript = `cat "$1/console.old" "$1/console.log" 2>/dev/null 
 
 /** Says what keeps machines from being run there: one missing program a line. Then QEMU's version, and what the accelerator is known to be. */
 export const probeScript = `
-for program in qemu-system-x86_64 qemu-img setsid flock timeout dd tail; do command -v $program >/dev/null 2>&1 || echo "missing $program"; done
+for program in qemu-system-x86_64 qemu-img setsid flock timeout dd od tail; do command -v $program >/dev/null 2>&1 || echo "missing $program"; done
 command -v qemu-system-x86_64 >/dev/null 2>&1 && qemu-system-x86_64 --version | head -n 1
 exit 0
 `;

@@ -5,6 +5,7 @@ import { instanceId, ProviderError, type Instance, type Provider } from "../prov
 import { whyNotRun } from "../why-not-run.ts";
 import { createMachine } from "./create-machine.ts";
 import { createGuests } from "./guests.ts";
+import { growDisks } from "./grow-disks.ts";
 import type { GuestWay } from "./guest-way.ts";
 import { createIdLocks } from "./id-locks.ts";
 import { launchMachine } from "./launch-machine.ts";
@@ -147,6 +148,11 @@ export function createQemuProvider({ transport, clock, dir, guests: way }: QemuP
       }
     },
     publish: (id, ports, signal) => locks.hold(id, signal, async () => publishPorts(machines, transport, await machines.running(id, signal), ports, signal)),
+    growDisks: (id, sizes, signal) => locks.hold(id, signal, async () => {
+      const seen = await machines.find(id, signal);
+      if (seen === undefined) throw new ProviderError("NotFound", `there is no instance ${id}`, true);
+      await growDisks(machines, seen, sizes, signal);
+    }),
     async console(id, bytesMax, signal) {
       const { home } = await machines.places(id);
       const { stdout } = await machines.script(consoleScript, [home, String(Math.min(bytesMax, 2 * consoleLogBytesMax))], { signal, outputBytesMax: 2 * consoleLogBytesMax });

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import type { ClientChannel, PseudoTtyOptions } from "ssh2";
 import { sleep } from "../../base/clock.ts";
 import { messageOf } from "../../base/errors.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
 import { TransportError, type ExecStream, type Transport } from "../transport.ts";
 import type { ChannelEnd } from "./channel-end.ts";
 import { readableOf, writableOf } from "./channel-streams.ts";
@@ -121,7 +122,8 @@ export function createSshExec(options: SshOptions, link: SshLink, keepers: Sessi
   };
 
   return {
-    exec: (argv, execOptions) => link.use((connection) => start(connection, argv, execOptions), execOptions.signal),
+    // Whoever gives up waits for no answer of a machine that is silent. What is begun by then ends by the same signal as soon as it answers.
+    exec: (argv, execOptions) => untilAborted(link.use((connection) => start(connection, argv, execOptions), execOptions.signal), execOptions.signal),
     async end() {
       const all = [...running];
       const ended = Promise.all(all.map(async ({ kill, ended: each }) => (await kill("SIGKILL"), await each.catch(() => {}))));

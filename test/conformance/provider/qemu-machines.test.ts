@@ -1,4 +1,4 @@
-// Test run: about 60 s.
+// Test run: about 75 s.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -9,6 +9,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { instanceId, type InstanceSpec, type Provider, type ProviderError } from "../../../src/providers/provider.ts";
+import { generateKey } from "../../../src/access/cluster-key.ts";
+import { diskGuest, diskGuestUnavailable } from "../../harness/disk-guest.ts";
 import { eventually } from "../../harness/eventually.ts";
 import { freePort } from "../../harness/ports.ts";
 import { qemuPlace, type QemuPlace } from "../../harness/qemu-place.ts";
@@ -75,6 +77,12 @@ else
         assert.equal(await run(provider, "cat /src/from-node; echo back > /src/from-machine; cat /src-ro/from-machine; (echo x > /src-ro/y) 2>/dev/null || echo refused", "root"), "hello\nback\nrefused");
         assert.equal(readFileSync(join(shared, "from-machine"), "utf8"), "back\n");
         assert.match(await run(provider, "grep -c ' /scratch tmpfs .*size=8192k' /proc/mounts; hostname; df -m '/data dir' | tail -n 1 | awk '{print ($2 > 9000)}'"), /^1\ndev\n1$/);
+        // Larger disks are seen inside at once, and nothing else of the machine changes.
+        const before = (await provider.inspect(id, signal()))!;
+        await provider.growDisks!(id, { own: 4 * 1024 ** 3 - 1, more: { more: 128 * 1024 ** 2, none: 1024 ** 3 } }, signal());
+        await provider.growDisks!(id, { own: 1024 ** 3, more: { more: 1 } }, signal());
+        await eventually(async () => assert.equal(await run(provider, 'for each in disk more; do for at in /sys/block/*/serial; do [ "$(cat $at)" = $each ] && cat ${at%/serial}/size; done; done'), `${(4 * 1024 ** 3) / 512}\n${(128 * 1024 ** 2) / 512}`), 10_000, 200);
+        assert.deepEqual(await provider.inspect(id, signal()), { ...before, disks: { own: 4 * 1024 ** 3, more: { more: 128 * 1024 ** 2 } } });
         assert.doesNotMatch(await run(provider, "i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i+1)); done 2>/dev/null; echo done"), /done/);
       }));
 
@@ -118,6 +126,7 @@ else
         await run(provider, "echo before > /root/file");
         await provider.snapshots!.take(id, "good", signal());
         await provider.snapshots!.take(id, "good", signal());
+        await provider.growDisks!(id, { own: 12 * 1024 ** 3, more: {} }, signal());
         await run(provider, "echo after > /root/file; sync; echo last words > /dev/console");
         await assert.rejects(provider.snapshots!.restore(id, "good", signal()), (error: ProviderError) => error.reason === "StillRunning");
 
@@ -131,9 +140,12 @@ else
         await provider.snapshots!.restore(id, "good", signal());
         assert.deepEqual((await provider.snapshots!.list(id, signal())).map(({ name }) => name), ["good"]);
 
+        // It was of a smaller disk.
+        assert.equal((await provider.inspect(id, signal()))?.disks?.own, 10 * 1024 ** 3);
+        await provider.growDisks!(id, { own: 12 * 1024 ** 3, more: {} }, signal());
         const other = place.again();
         await other.start(id, signal());
-        assert.equal(await run(other, "cat /root/file"), "before");
+        assert.equal(await run(other, "cat /root/file /sys/block/vda/size"), `before\n${(12 * 1024 ** 3) / 512}`);
         assert.equal(await run(provider, "cat /root/file"), "before", "the first one notices that it was started anew");
         assert.notEqual((await provider.inspect(id, signal()))?.startId, first?.startId);
         ending.abort();
@@ -142,6 +154,29 @@ else
         await provider.destroy(id, { volumes: true }, signal());
         await eventually(() => assert.deepEqual(processesIn(dir), []), 10_000);
         assert.deepEqual([...readdirSync(join(dir, "qemu")), ...readdirSync(join(dir, "qemu", "work"))], ["work"]);
+      }));
+
+    it("boots a disk with a boot loader of its own, and lets nothing in that does not show the host key it was given", { skip: diskGuestUnavailable() ?? false }, () =>
+      withPlace(async ({ provider, dir }, guest) => {
+        await provider.create(specOf(guest, { image: await diskGuest(), engine: {} }), none, signal());
+        const shown = join(dir, "qemu", id, "seed", "ssh_host_ed25519_key");
+        const given = readFileSync(shown);
+        writeFileSync(shown, generateKey(""));
+        await assert.rejects(provider.start(id, signal()), (error: ProviderError) => error.reason === "GuestUnreachable" && /host key/.test(error.message));
+        await provider.stop(id, 0, signal());
+        writeFileSync(shown, given);
+        await provider.start(id, signal());
+        assert.equal(await run(provider, "grep -c ' / ext4 rw' /proc/mounts; ls -d /sys/block/vda/vda*; hostname"), "1\n/sys/block/vda/vda1\n/sys/block/vda/vda2\ndev");
+        assert.ok(!existsSync(join(dir, "qemu", id, "learned_host_key")));
+      }));
+
+    it("tells of a disk that does not boot", () =>
+      withPlace(async ({ provider, dir }, guest) => {
+        const blank = join(dir, "blank.raw");
+        execFileSync("truncate", ["-s", "64M", blank]);
+        await provider.create(specOf(guest, { image: blank, engine: {} }), none, signal());
+        await assert.rejects(provider.start(id, signal()), (error: ProviderError) => error.reason === "BootFailed" && /ended before anybody could get in/.test(error.message));
+        assert.equal((await provider.inspect(id, signal()))?.state, "stopped");
       }));
 
     it("never believes or signals a process that is not the one on record", () =>

@@ -151,6 +151,23 @@ describe("ssh: a connection that breaks", { timeout: 120_000, skip: why }, () =>
     assert.equal((await stream.exit).code, 0);
     assert.deepEqual([[...phases], proxy.made], [["ready"], 1]);
   });
+  it("while it is silent, whoever gives up is let go at once, however often", async () => {
+    const patient = sshTo(sshd, { port: proxy.port });
+    try {
+      assert.equal((await patient.run(["true"], { timeoutMs })).code, 0);
+      proxy.stall();
+      for (let i = 0; i < 4; i++) {
+        const begunMs = performance.now();
+        await assert.rejects(patient.exec(["true"], { signal: AbortSignal.timeout(300) }), { name: "TimeoutError" });
+        assert.ok(performance.now() - begunMs < 5000, "nobody waits for the connection to be given up");
+      }
+      proxy.resume();
+      assert.equal((await patient.run(["true"], { timeoutMs })).code, 0, "it lives");
+    } finally {
+      await patient.close();
+    }
+  });
+
   it("is noticed when it is silent for longer", async () => {
     await transport.run(["true"], { timeoutMs });
     proxy.stall();
