@@ -24,7 +24,7 @@ export const lxc = z.strictObject({
 const firmwareText = z.string().max(2048).refine((text) => !/[\0\n]/.test(text), "must be one line");
 
 export const qemu = z.strictObject({
-  machine: z.enum(["q35", "microvm"]).optional().describe("Kind of machine: q35 (default, a PC), or microvm, which starts sooner and needs kernel."),
+  machine: z.enum(["q35", "microvm"]).optional().describe("Kind of machine: q35 (default, a PC), or microvm, which starts sooner and needs kernel. Emulated, a microvm has no clock to measure by: its append then tells the rate (tsc=reliable tsc_early_khz=…)."),
   accelerator: z.enum(["kvm", "tcg"]).optional().describe("What runs the machine: kvm (the processor, or nothing where it cannot), or tcg (emulation, many times slower). Absent: the best that works on the node."),
   kernel: absolutePath.optional().describe("Kernel on the node to boot directly, without a boot loader; an image is then optional."),
   initrd: absolutePath.optional().describe("Initial RAM disk on the node, for kernel."),

@@ -15,13 +15,13 @@ import { cloudGuest, cloudGuestUnavailable } from "../harness/cloud-guest.ts";
 import { eventually } from "../harness/eventually.ts";
 import { sshNode } from "../harness/ssh-node.ts";
 import { sshdUnavailable, startSshd, type TestSshd } from "../harness/sshd.ts";
-import { tinyGuest, type TinyGuest } from "../harness/tiny-guest.ts";
+import { tinyGuest, type Guest } from "../harness/tiny-guest.ts";
 import { stackManifests, writeManifests } from "./stack.ts";
 
 const why = cloudGuestUnavailable() ?? sshdUnavailable();
 
 /** The manifests of stack.ts with their Workspace as a machine on that Node. */
-function asMachine(nodeName: string, { image, engine }: TinyGuest, manifests: readonly object[]): object[] {
+function asMachine(nodeName: string, { image, engine }: Guest, manifests: readonly object[]): object[] {
   return manifests.map((each) => ((each as { kind: string }).kind === "Workspace" ? { ...each, spec: { provider: "qemu", nodeName, image, qemu: engine, env: { GREETING: "it's me" }, resources: { memory: "512Mi" } } } : each));
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { inMachineNetwork } from "../runner/own-network.ts";
 import { cachedBuild } from "./cached-build.ts";
 import { guestKernel } from "./guest-kernel.ts";
-import { qemuUnavailable, type TinyGuest } from "./tiny-guest.ts";
+import { qemuUnavailable, type Guest } from "./tiny-guest.ts";
 
 /** As `qemuUnavailable`, for a guest whose making needs root, too. */
 export function cloudGuestUnavailable(): string | undefined {
@@ -44,7 +44,7 @@ cloud_final_modules: [package-update-upgrade-install, scripts-user]
 const masked = ["serial-getty@ttyS0.service", "systemd-timesyncd.service", "apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_reap.service", "dpkg-db-backup.timer"];
 
 /** Debian with systemd, OpenSSH and cloud-init, from Debian's packages: what people run. Its first boot follows the seed. */
-export async function cloudGuest(): Promise<TinyGuest> {
+export async function cloudGuest(): Promise<Guest> {
   const kernel = await guestKernel();
   const directory = await cachedBuild("cloud", ["1", packages.join(), JSON.stringify(files), masked.join()], (into) => {
     const root = mkdtempSync(join(tmpdir(), "vd-cloud-"));

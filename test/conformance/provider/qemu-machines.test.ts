@@ -20,9 +20,9 @@ const id = instanceId(owner);
 const signal = () => AbortSignal.timeout(120_000);
 const none = () => {};
 
-const specOf = ({ image, engine }: TinyGuest, more: Partial<InstanceSpec> = {}): InstanceSpec => ({
+const specOf = ({ image, pc }: TinyGuest, more: Partial<InstanceSpec> = {}): InstanceSpec => ({
   owner, generation: 1, specHash: "h", hostname: "dev", image, imagePullPolicy: "IfNotPresent", env: {}, workingDir: undefined, user: undefined, mounts: [], ports: [],
-  resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine, ...more,
+  resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined }, engine: pc, ...more,
 });
 
 async function withPlace(use: (place: QemuPlace, guest: TinyGuest) => Promise<void>): Promise<void> {
@@ -61,7 +61,7 @@ else
             env: { GREETING: "it's" }, workingDir: "/etc", user: "dev",
             resources: { cpus: 1.5, memoryBytes: 200 * 1024 ** 2, pidsMax: 20, diskBytes: 3 * 1024 ** 3 },
             mounts: [{ kind: "bind", source: shared, target: "/src", readOnly: false }, { kind: "bind", source: shared, target: "/src-ro", readOnly: true }, { kind: "tmpfs", target: "/scratch", sizeBytes: 8 * 1024 ** 2 }, { kind: "volume", name: "data", target: "/data dir", readOnly: false }],
-            engine: { ...guest.engine, disks: [{ name: "more", sizeBytes: 64 * 1024 ** 2 }] },
+            engine: { ...guest.pc, disks: [{ name: "more", sizeBytes: 64 * 1024 ** 2 }] },
           }),
           none, signal(),
         );
@@ -208,7 +208,7 @@ else
           execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", "/etc/hostname", join(dir, "layer.qcow2")]);
           await refused({ image: join(dir, "layer.qcow2") }, "InvalidSpec", /layer over another file/);
           await refused({ resources: { cpus: undefined, memoryBytes: undefined, pidsMax: undefined, diskBytes: 1024 } }, "InvalidSpec", /image alone has/);
-          await refused({ engine: { ...guest.engine, kernel: "/no/kernel" } }, "ImageNotFound", /no \/no\/kernel/);
+          await refused({ engine: { ...guest.pc, kernel: "/no/kernel" } }, "ImageNotFound", /no \/no\/kernel/);
           await refused({ mounts: [{ kind: "bind", source: "/etc/hostname", target: "/x", readOnly: true }] }, "InvalidSpec", /directories only/);
         } finally {
           await new Promise((resolve) => server.close(resolve));

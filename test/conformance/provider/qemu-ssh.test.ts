@@ -26,7 +26,7 @@ else
         behind: behindQemu(place.dir),
         unreachable: nowhere.provider,
         image,
-        engine: { ...engine, machine: "microvm" },
+        engine,
         async close() {
           await nowhere.close();
           await place.close();

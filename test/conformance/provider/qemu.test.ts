@@ -15,7 +15,7 @@ else
     async () => {
       const { image, engine } = await tinyGuest();
       const place = qemuPlace();
-      return { ...place, behind: behindQemu(place.dir), unreachable: undefined, image, engine: { ...engine, machine: "microvm" } };
+      return { ...place, behind: behindQemu(place.dir), unreachable: undefined, image, engine };
     },
     {
       patience: 5,
