@@ -1,5 +1,6 @@
 import { timestamp } from "../../src/base/clock.ts";
 import type { LastExit, Service, ServiceStatus } from "../../src/api/service.ts";
+import { signalOf } from "../exit-words.ts";
 import type { ServiceObservation } from "./service-observation.ts";
 import type { Run } from "./supervisor.ts";
 
@@ -38,13 +39,11 @@ export function exitFacts(service: Service, seen: ServiceObservation, run: Run, 
   };
 }
 
-const signalNames: Readonly<Record<number, string>> = { 1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 15: "SIGTERM" };
-
 export function describeExit(state: Exited): LastExit {
   const { code, stopRequested } = state;
   if (code === undefined) return { reason: "Unknown", message: "ended unseen: its supervisor was killed" };
-  if (code > 128 && code < 193) {
-    const signal = signalNames[code - 128] ?? `signal ${code - 128}`;
+  const signal = signalOf(code);
+  if (signal !== undefined) {
     return { code, signal, reason: stopRequested ? "Stopped" : "Signaled", message: `ended by ${signal}` };
   }
   if (stopRequested) return { code, reason: "Stopped", message: `stopped with exit code ${code}` };
