@@ -15,7 +15,7 @@ import { createNodeFacts, probeNode } from "./node-facts.ts";
 import { createNodeMachines } from "./node-machines.ts";
 import { consoleLogBytesMax, consoleScript, endScript } from "./node-scripts.ts";
 import { enterScript } from "./prepare-script.ts";
-import { publishPorts } from "./published-ports.ts";
+import { publishPorts, withdrawPorts } from "./published-ports.ts";
 
 export interface QemuProviderParts {
   readonly transport: Transport;
@@ -147,6 +147,12 @@ export function createQemuProvider({ transport, clock, dir, guests: way }: QemuP
       }
     },
     publish: (id, ports, signal) => locks.hold(id, signal, async () => publishPorts(machines, transport, await machines.running(id, signal), ports, signal)),
+    withdraw: (id, nodePorts, signal) => locks.hold(id, signal, async () => {
+      const seen = await machines.find(id, signal);
+      if (seen === undefined) return;
+      if (seen.run?.alive === true) throw new ProviderError("StillRunning", `${id} runs: other ports are published while it does`, true);
+      await withdrawPorts(machines, transport, seen, nodePorts, signal);
+    }),
     async console(id, bytesMax, signal) {
       const { home } = await machines.places(id);
       const { stdout } = await machines.script(consoleScript, [home, String(Math.min(bytesMax, 2 * consoleLogBytesMax))], { signal, outputBytesMax: 2 * consoleLogBytesMax });
