@@ -4,49 +4,52 @@ import { codeOf } from "../../base/errors.ts";
 import { TransportError, type Transport } from "../../transports/transport.ts";
 import { ProviderError } from "../provider.ts";
 
-/** For the first byte of the machine's sshd, before another connection is tried; half as much again each time. */
-const firstByteMs = 200;
-const firstByteMsMax = 4000;
-const betweenMs = 40;
+/** Before another connection is opened; a quarter more each time: a machine may be up within a second, or boot for minutes. */
+const pauseMsFirst = 100;
+const pauseMsMax = 1000;
+/** Connections that wait for their first byte at the same time; the oldest of more is given up. */
+const openMax = 4;
 
 /**
- * A stream to a machine's sshd that has said its first words. QEMU takes connections before the machine has a network; those that come
- * too early hang, and are given up for another.
- * @throws ProviderError NotRunning when QEMU does not listen, the signal's reason
+ * A stream to a machine's sshd that has said its first words. QEMU takes connections before the machine has a network, and those
+ * hang; an sshd that is emulated may need a second for its first word. Both look the same from here: so another connection is
+ * opened beside those that are waited for, and the first that speaks is it.
+ * @throws ProviderError NotRunning when QEMU does not listen, TransportError, the signal's reason
  */
 export async function dialGuest(transport: Pick<Transport, "dial">, clock: Clock, id: string, sshPort: number, signal: AbortSignal): Promise<Duplex> {
-  for (let patienceMs = firstByteMs; ; patienceMs = Math.min(patienceMs * 1.5, firstByteMsMax)) {
-    let stream: Duplex;
-    try {
-      stream = await transport.dial({ host: "127.0.0.1", port: sshPort }, signal);
-    } catch (error) {
-      if (error instanceof TransportError && codeOf(error.cause) === "ECONNREFUSED") throw new ProviderError("NotRunning", `${id} does not run`, true, { cause: error });
-      throw error;
+  const open: Duplex[] = [];
+  let spoken: Duplex | undefined;
+  let tell = (_stream: Duplex) => {};
+  const first = new Promise<Duplex>((resolve) => (tell = resolve));
+  try {
+    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(pauseMs * 1.25, pauseMsMax)) {
+      const stream = await dialPort(transport, id, sshPort, signal);
+      onFirstByte(stream, () => tell(stream));
+      open.push(stream);
+      if (open.length > openMax) open.shift()!.destroy();
+      const heard = await Promise.race([first, sleep(clock, pauseMs, signal)]);
+      if (heard !== undefined) return (spoken = heard);
     }
-    if (await speaks(stream, clock, patienceMs, signal)) return stream;
-    stream.destroy();
-    await sleep(clock, betweenMs, signal);
+  } finally {
+    for (const stream of open) if (stream !== spoken) stream.destroy();
   }
 }
 
-function speaks(stream: Duplex, clock: Clock, patienceMs: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const settle = (answer: boolean) => {
-      timer[Symbol.dispose]();
-      signal.removeEventListener("abort", onAbort);
-      stream.off("data", onData).off("end", onEnd).off("close", onEnd);
-      stream.pause();
-      resolve(answer);
-    };
-    const onEnd = () => settle(false);
-    const onAbort = () => settle(false); // The next wait throws its reason.
-    const onData = (chunk: Buffer) => {
-      settle(true);
-      stream.unshift(chunk);
-    };
-    const timer = clock.after(patienceMs, onEnd);
-    signal.addEventListener("abort", onAbort, { once: true });
-    stream.on("error", () => {}); // Its end is what counts.
-    stream.on("data", onData).once("end", onEnd).once("close", onEnd);
+async function dialPort(transport: Pick<Transport, "dial">, id: string, port: number, signal: AbortSignal): Promise<Duplex> {
+  try {
+    return await transport.dial({ host: "127.0.0.1", port }, signal);
+  } catch (error) {
+    if (error instanceof TransportError && codeOf(error.cause) === "ECONNREFUSED") throw new ProviderError("NotRunning", `${id} does not run`, true, { cause: error });
+    throw error;
+  }
+}
+
+/** The byte is still there to be read. */
+function onFirstByte(stream: Duplex, heard: () => void): void {
+  stream.on("error", () => {}); // Its silence is what counts.
+  stream.once("data", (chunk: Buffer) => {
+    stream.pause();
+    stream.unshift(chunk);
+    heard();
   });
 }

@@ -21,7 +21,7 @@ else
       patience: 5,
       skip: {
         "enforces the limits it claims": "no kernel begins in 32 MiB; qemu-machines.test.ts looks at what bounds a machine",
-        "stop forces what was asked and goes on": "the small guest's init takes its disks away before it asks what runs to end",
+        "stop forces what was asked and goes on": "a machine that is forced loses what it has not written to its disk yet",
         "holds memory to its limit": "no kernel begins in 32 MiB; qemu-machines.test.ts looks at what bounds a machine",
         "throws when the engine does not answer: unknown is not absent (INV-5)": "has no engine that could be silent",
       },

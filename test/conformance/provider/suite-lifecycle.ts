@@ -78,15 +78,10 @@ export function lifecycleCases({ test, signal, specOf, running, run, list, place
     const more = { ...(isolated ? kept : {}), ...(mainCommand === undefined ? {} : { engine: mainCommand(script(dir)) }) };
     const id = await running(provider, more);
     const up = () => eventually(async () => assert.equal((await run(provider, id, ["cat", `${dir}/up`])).stdout.toString(), "up\n"), patient(10_000), 50);
-    const inside = mainCommand === undefined ? await provider.exec(id, ["sh", "-c", script(dir)], {}) : undefined;
-    inside?.stdout.resume();
-    inside?.stderr.resume();
-    const ended = inside?.exit.catch(() => {
-      // The way to it may end with the instance.
-    });
+    // A command that is followed may be ended by whoever follows it: this one is left to itself.
+    if (mainCommand === undefined) await run(provider, id, ["sh", "-c", 'setsid sh -c "$1" </dev/null >/dev/null 2>&1 &', "sh", script(dir)]);
     await up();
     await provider.stop(id, graceSeconds, signal());
-    await ended;
     assert.equal((await provider.inspect(id, signal()))?.state, "stopped");
     // What runs in it now is told apart by another name.
     const { owner } = (await provider.inspect(id, signal()))!;
