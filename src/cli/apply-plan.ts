@@ -5,6 +5,7 @@ import type { Store } from "../store/store.ts";
 import { applyObject, type AppliedObject, type ApplyOne } from "./apply-object.ts";
 import { checkManifestSet } from "./manifest-set.ts";
 import { ManifestError, type ManifestObject } from "./manifests.ts";
+import { namespaceHint } from "./not-found.ts";
 import type { Printable } from "./output.ts";
 
 // Services come before their Workspace: its container is then made with their ports published, which cannot be done later.
@@ -27,6 +28,7 @@ export async function planApply(store: Store, objects: readonly ManifestObject[]
   const rooms = new Set(objects.filter((each) => each.kind === "Namespace").map((each) => each.name));
   const problems: string[] = [];
   const planned: AppliedObject[] = [];
+  const absent = new Set<string>();
   for (const object of objects) {
     signal.throwIfAborted();
     try {
@@ -38,7 +40,13 @@ export async function planApply(store: Store, objects: readonly ManifestObject[]
       // What is not about the object (the store has stopped, too many requests) is told as it is.
       else if (!aboutTheObject.has(error.reason)) throw error;
       else {
-        const { causes = [] } = error.details;
+        const { causes = [], kind, name } = error.details;
+        if (isNotFound(error) && kind === "namespaces" && name !== undefined) {
+          // Once for all that is to go there.
+          if (!absent.has(name)) problems.push(`${object.place}: ${error.message}; ${await namespaceHint(store, name)}`);
+          absent.add(name);
+          continue;
+        }
         if (causes.length === 0) problems.push(`${object.place}: ${error.message}`);
         else problems.push(...causes.map(({ field, message }) => `${object.placeOf(field)}: ${object.kind} "${object.name}": ${field}: ${message}`));
       }

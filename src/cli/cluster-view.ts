@@ -4,6 +4,7 @@ import { formatBytes, parseQuantity } from "../api/quantity.ts";
 import type { AnyObject } from "../api/registry.ts";
 import type { Service } from "../api/service.ts";
 import type { Workspace } from "../api/workspace.ts";
+import { nodeHint } from "./node-hint.ts";
 import { addressOf } from "./node-reach.ts";
 import { settled } from "./readiness.ts";
 
@@ -100,7 +101,7 @@ function nodeProblems(node: Node): readonly ClusterProblem[] {
   const problems: ClusterProblem[] = [];
   const verdict = settled(node);
   const ready = findCondition(node.status?.conditions, "Ready");
-  if (!verdict.done) problems.push(problemOf(node, ready === undefined || ready.status === "True" ? verdict.state : ready.reason, verdict.message));
+  if (!verdict.done) problems.push(problemOf(node, ready === undefined || ready.status === "True" ? verdict.state : ready.reason, [verdict.message, nodeHint(node)].filter((each) => each !== undefined && each !== "").join("; ")));
   const orphans = node.status?.orphans ?? [];
   if (orphans.length > 0) problems.push(problemOf(node, "Orphans", `${orphans.length === 1 ? "an instance belongs" : `${orphans.length} instances belong`} to no Workspace; 'vendetta get orphans' lists them`));
   return problems;

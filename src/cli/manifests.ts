@@ -1,4 +1,3 @@
-import { isAbsolute, resolve } from "node:path";
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments, type Document, type ParsedNode } from "yaml";
 import { messageOf } from "../base/errors.ts";
 import { isFields, type Fields } from "../base/fields.ts";
@@ -7,6 +6,7 @@ import { closestWord } from "../api/closest-word.ts";
 import { kindFor, kinds, storedKindNames, type AnyObject, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import { objectBytesMax, parseObject } from "../api/validate.ts";
+import { withLocalPaths } from "./local-paths.ts";
 import type { ManifestSource } from "./manifest-sources.ts";
 import { printable } from "./style.ts";
 import { CliError } from "./world.ts";
@@ -24,7 +24,7 @@ export interface ManifestObject {
   readonly kind: KindName;
   readonly namespace: string | undefined;
   readonly name: string;
-  /** As written, with its namespace and with relative paths made absolute. */
+  /** As written, with its namespace, and with relative paths made absolute and kept on this machine. */
   readonly raw: Fields & { readonly metadata: Fields };
   /** With defaults. */
   readonly parsed: AnyObject;
@@ -173,18 +173,8 @@ function prepared(kind: KindName, value: Fields, directory: string, namespace: s
   const { uid: _uid, resourceVersion: _version, generation: _generation, creationTimestamp: _created, deletionTimestamp: _deleted, managedFields: _fields, selfLink: _link, ...metadata } = isFields(rest["metadata"]) ? rest["metadata"] : {};
   // What is no object stays as it is, for the schema to complain about.
   const written = rest["metadata"] === undefined || isFields(rest["metadata"]) ? { ...metadata, ...(namespace === undefined ? {} : { namespace: metadata["namespace"] || namespace }) } : rest["metadata"];
-  const spec = isFields(rest["spec"]) && kind === "Workspace" ? { spec: withAbsolutePaths(rest["spec"], directory) } : {};
+  const spec = isFields(rest["spec"]) && kind === "Workspace" ? { spec: withLocalPaths(rest["spec"], directory) } : {};
   return { ...rest, metadata: written as Fields, ...spec };
-}
-
-function withAbsolutePaths(spec: Fields, directory: string): Fields {
-  const absolute = (path: unknown) => (typeof path === "string" && path !== "" && !isAbsolute(path) ? resolve(directory, path) : path);
-  const { mounts, workingDir } = spec;
-  return {
-    ...spec,
-    ...(typeof workingDir === "string" && workingDir.startsWith(".") ? { workingDir: absolute(workingDir) } : {}),
-    ...(Array.isArray(mounts) ? { mounts: mounts.map((mount: unknown) => (isFields(mount) && mount["hostPath"] !== undefined ? { ...mount, hostPath: absolute(mount["hostPath"]) } : mount)) } : {}),
-  };
 }
 
 /** The first key that would reach beyond the object, or level that is too deep. */

@@ -170,7 +170,8 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
       const kernel = (await cli.ok("exec", "machine", "--", "uname", "-r")).trim();
       const { status } = (await services()).get("machine-web")!;
       assert.equal(await text(status!.url!), kernel);
-      assert.equal((await cli.json<Workspace>("workspace", "machine")).status!.ports![0]!.via, "Engine");
+      const { ports, nodeName } = (await cli.json<Workspace>("workspace", "machine")).status!;
+      assert.equal(ports![0]!.via, nodeName === "box" ? "Forward" : "Engine");
       await cli.ok("logs", "--console", "machine");
     },
     async engines() {
@@ -184,7 +185,7 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
 
       // The machine under db is gone at once: who depends on it runs on, and whoever starts now waits, saying why.
       const { instanceId } = (await cli.json<Workspace>("workspace", "engines-db")).status!;
-      const pids = execFileSync("sh", ["-c", 'for each in /proc/[0-9]*; do if tr "\\0" " " < $each/cmdline 2>/dev/null | grep -q "^[^ ]*qemu-system.*$1"; then echo ${each#/proc/}; fi; done', "sh", instanceId!], { encoding: "utf8" }).trim().split("\n").map(Number);
+      const pids = execFileSync("sh", ["-c", 'for each in /proc/[0-9]*; do if { tr "\\0" " " < $each/cmdline; } 2>/dev/null | grep -q "^[^ ]*qemu-system.*$1"; then echo ${each#/proc/}; fi; done', "sh", instanceId!], { encoding: "utf8" }).trim().split("\n").map(Number);
       assert.ok(pids.length > 0 && pids.every((pid) => pid > 0));
       for (const pid of pids) process.kill(pid, "SIGKILL");
       await eventually(async () => assert.notEqual(conditionOf((await services()).get("engines-db")!, "Ready").status, "True"), 20_000, 100);
