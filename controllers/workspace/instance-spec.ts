@@ -1,14 +1,15 @@
 import { recreationAnnotation } from "../../src/api/annotations.ts";
+import { engineSettings, fixedFields } from "../../src/api/change-effect.ts";
 import { parseQuantity } from "../../src/api/quantity.ts";
 import type { Workspace, WorkspacePort } from "../../src/api/workspace.ts";
 import type { InstanceSpec, Mount, Provider, PublishedPort } from "../../src/providers/provider.ts";
 import { fingerprint } from "../fingerprint.ts";
 
 /** The part of a spec that is fixed when the instance is made: when it changes, the instance is made anew. */
-function fixedPart({ metadata, spec }: Workspace, portsAreFixed: boolean) {
-  const { image, imageChecksum, env, workingDir, user, mounts, resources, ports } = spec;
+function fixedPart(workspace: Workspace, portsAreFixed: boolean) {
+  const { metadata } = workspace;
   const asked = metadata.annotations?.[recreationAnnotation];
-  return { name: metadata.name, image, env, workingDir, user, mounts, resources, engine: engineOf(spec), ...(portsAreFixed ? { ports } : {}), ...(imageChecksum === undefined ? {} : { imageChecksum }), ...(asked === undefined ? {} : { asked }) };
+  return { name: metadata.name, ...fixedFields(workspace, portsAreFixed), ...(asked === undefined ? {} : { asked }) };
 }
 
 /** @param provider of the Workspace: what it can change while an instance runs is no part of what is fixed */
@@ -46,7 +47,7 @@ export function instanceSpec(workspace: Workspace, cluster: string, ports: reado
 /** The engine's own block, its quantities as bytes: providers know no quantities. */
 function engineBlock(spec: Workspace["spec"], bytes: (quantity: string) => number): Readonly<Record<string, unknown>> {
   const { disks, ...rest } = spec.qemu ?? {};
-  if (spec.provider !== "qemu" || disks === undefined) return engineOf(spec) ?? {};
+  if (spec.provider !== "qemu" || disks === undefined) return engineSettings(spec) ?? {};
   return { ...rest, disks: disks.map(({ name, size }) => ({ name, sizeBytes: bytes(size) })) };
 }
 
@@ -55,6 +56,3 @@ export function enginePorts(ports: readonly WorkspacePort[]): readonly Published
   return ports.filter((each) => each.via === "Engine").map(({ port, nodePort }) => ({ port, nodePort, protocol: "tcp" }));
 }
 
-function engineOf(spec: Workspace["spec"]): Readonly<Record<string, unknown>> | undefined {
-  return spec.provider === "host" ? undefined : spec[spec.provider];
-}

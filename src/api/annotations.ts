@@ -14,3 +14,15 @@ export function recreationOf({ metadata }: { readonly metadata: { readonly annot
 export function askForRecreation(workspace: Parameters<typeof recreationOf>[0]): object {
   return { metadata: { annotations: { [recreationAnnotation]: String(recreationOf(workspace) + 1) } } };
 }
+
+/** Of an object: the Source that applies it. */
+export const sourceAnnotation = "vendetta.dev/source";
+
+/** "disabled" on an object: pruning leaves it alone, whatever is selected. */
+export const pruneAnnotation = "vendetta.dev/prune";
+
+/** Of a Source: a new value has it read and applied at once; `vendetta source sync` writes the time. */
+export const syncRequestAnnotation = "vendetta.dev/syncRequestedAt";
+
+/** Of a Source: `status.heldPrune.approval` of the deletions that may be carried out. */
+export const approvedPruneAnnotation = "vendetta.dev/approvedPrune";

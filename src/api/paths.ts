@@ -20,6 +20,7 @@ export const kindPaths: { readonly [K in KindName]: KindPath } = {
   Node: { group: "vendetta.dev", version: "v1alpha1", plural: "nodes", namespaced: false },
   Workspace: { group: "vendetta.dev", version: "v1alpha1", plural: "workspaces", namespaced: true },
   Service: { group: "vendetta.dev", version: "v1alpha1", plural: "services", namespaced: true },
+  Source: { group: "vendetta.dev", version: "v1alpha1", plural: "sources", namespaced: false },
   Lease: { group: "coordination.k8s.io", version: "v1", plural: "leases", namespaced: true },
   Pod: { group: "", version: "v1", plural: "pods", namespaced: true },
 };

@@ -6,6 +6,7 @@ import { nodeKind, type Node } from "./node.ts";
 import { podKind } from "./pod-kind.ts";
 import type { Pod } from "./pod.ts";
 import { serviceKind, type Service } from "./service.ts";
+import { sourceKind, type Source } from "./source.ts";
 import { workspaceKind, type Workspace } from "./workspace.ts";
 
 /** Every kind by its name. Adding one here is what makes the store, the server, the CLI and the CRDs know it. */
@@ -15,6 +16,7 @@ export interface KindMap {
   readonly Node: Node;
   readonly Workspace: Workspace;
   readonly Service: Service;
+  readonly Source: Source;
   readonly Lease: Lease;
   readonly Pod: Pod;
 }
@@ -27,6 +29,7 @@ export const kinds: { readonly [K in KindName]: KindDefinition<KindMap[K]> } = {
   Node: nodeKind,
   Workspace: workspaceKind,
   Service: serviceKind,
+  Source: sourceKind,
   Lease: leaseKind,
   Pod: podKind,
 };

@@ -22,6 +22,8 @@ export interface HomePaths {
   readonly kubeconfigFile: string;
   /** What providers without an engine of their own keep of their instances. */
   readonly instancesDir: string;
+  /** Repositories of manifests, as they were last fetched. */
+  readonly sourcesDir: string;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -46,6 +48,7 @@ export function homePaths(env: Environment): HomePaths {
     networkFile: join(home, "network.json"),
     kubeconfigFile: join(home, "kubeconfig"),
     instancesDir: join(home, "instances"),
+    sourcesDir: join(home, "sources"),
   };
 }
 

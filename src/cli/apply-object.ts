@@ -7,7 +7,7 @@ import { isAlreadyExists, isConflict, isNotFound, StatusError } from "../api/sta
 import { lastApplied, lastAppliedAnnotation, lastAppliedNote, threeWayMerge } from "../api/three-way-merge.ts";
 import { parseObject } from "../api/validate.ts";
 import type { Store } from "../store/store.ts";
-import type { ManifestObject } from "./manifests.ts";
+import type { ManifestObject } from "../manifests/read-manifests.ts";
 import type { Printable } from "./output.ts";
 
 const attemptsMax = 5;

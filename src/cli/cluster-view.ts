@@ -3,6 +3,7 @@ import type { Node } from "../api/node.ts";
 import { formatBytes, parseQuantity } from "../api/quantity.ts";
 import type { AnyObject } from "../api/registry.ts";
 import type { Service } from "../api/service.ts";
+import type { Source } from "../api/source.ts";
 import type { Workspace } from "../api/workspace.ts";
 import { nodeHint } from "./node-hint.ts";
 import { addressOf } from "./node-reach.ts";
@@ -13,6 +14,7 @@ export interface ClusterState {
   readonly nodes: readonly Node[];
   readonly workspaces: readonly Workspace[];
   readonly services: readonly Service[];
+  readonly sources: readonly Source[];
 }
 
 /** Of one resource of a Node, as quantities. */
@@ -23,7 +25,7 @@ export interface ResourceUse {
 }
 
 export interface ClusterProblem {
-  readonly kind: "Node" | "Workspace" | "Service";
+  readonly kind: "Node" | "Workspace" | "Service" | "Source";
   readonly namespace: string | null;
   readonly name: string;
   /** One word: a phase, a reason. */
@@ -61,10 +63,10 @@ export interface ClusterView {
 }
 
 /** What is there and what is wrong with it. Pure. What is as its spec wishes, a stopped Workspace for one, is no problem. */
-export function clusterView({ nodes, workspaces, services }: ClusterState): ClusterView {
+export function clusterView({ nodes, workspaces, services, sources }: ClusterState): ClusterView {
   const servicesOf = groupBy(services, (each) => `${each.metadata.namespace}/${each.spec.workspace}`);
   const placed = groupBy(workspaces, (each) => each.status?.nodeName ?? "");
-  const problems = [...nodes.flatMap(nodeProblems), ...workspaces.flatMap((each) => workspaceProblems(each, servicesOf.get(keyOf(each)) ?? [])), ...serviceProblems(services, workspaces)];
+  const problems = [...nodes.flatMap(nodeProblems), ...workspaces.flatMap((each) => workspaceProblems(each, servicesOf.get(keyOf(each)) ?? [])), ...serviceProblems(services, workspaces), ...sources.flatMap(sourceProblems)];
   return {
     apiVersion: "vendetta.dev/v1alpha1",
     kind: "ClusterStatus",
@@ -93,7 +95,7 @@ function groupBy<T>(items: readonly T[], keyOfItem: (item: T) => string): Readon
   return groups;
 }
 
-function problemOf(object: Node | Workspace | Service, state: string, message: string): ClusterProblem {
+function problemOf(object: Node | Workspace | Service | Source, state: string, message: string): ClusterProblem {
   return { kind: object.kind, namespace: object.metadata.namespace ?? null, name: object.metadata.name, state, message };
 }
 
@@ -105,6 +107,12 @@ function nodeProblems(node: Node): readonly ClusterProblem[] {
   const orphans = node.status?.orphans ?? [];
   if (orphans.length > 0) problems.push(problemOf(node, "Orphans", `${orphans.length === 1 ? "an instance belongs" : `${orphans.length} instances belong`} to no Workspace; 'vendetta get orphans' lists them`));
   return problems;
+}
+
+function sourceProblems(source: Source): readonly ClusterProblem[] {
+  const verdict = settled(source);
+  const reason = findCondition(source.status?.conditions, "Ready")?.reason;
+  return verdict.done ? [] : [problemOf(source, reason === undefined || reason === "Applied" ? verdict.state : reason, verdict.message)];
 }
 
 function workspaceProblems(workspace: Workspace, services: readonly Service[]): readonly ClusterProblem[] {

@@ -1,6 +1,7 @@
 import { Argument, Command, CommanderError, Option } from "commander";
 import { packageVersion } from "./package-info.ts";
 import type { GlobalOptions, RunInSession } from "./session.ts";
+import { addSourceCommands } from "./source-commands.ts";
 import { addExec, addShell, addWorkspaceCommands } from "./workspace-commands.ts";
 import { ExitError, FailureError, type CliWorld } from "./world.ts";
 
@@ -39,6 +40,7 @@ function createProgram(world: CliWorld, signal: AbortSignal, firstWord: string |
     [["describe", "events", "logs", "exec", "shell", "explain-state", "explain", "api-resources"], () => addReadingCommands(program, run)],
     [["workspace", "ws", "quickstart", "restart"], () => addSugar(program, run)],
     [["node", "cluster"], () => addNodeCommands(program, run)],
+    [["source"], () => addSourceCommands(program, { run, failingWithTwo: (action) => failingWith(diffFailureCode, action) })],
     [["completion"], () => addCompletion(program, run, () => createProgram(world, signal, undefined))],
   ];
   const meant = groups.filter(([words]) => firstWord !== undefined && words.includes(firstWord));
@@ -131,9 +133,10 @@ function addNodeCommands(program: Command, run: Run): void {
 function addServerCommands(program: Command, run: Run): void {
   const server = program.command("server").description("the vendetta server of this home");
   const portOption = ["--port <port>", "port of HTTPS on 127.0.0.1: a number, auto or off (default: as the last time; else auto)"] as const;
-  server.command("start").description("start it in the background and wait until it is ready").option("--foreground", "stay in the foreground, logging to stdout").option(...portOption)
+  const watchOption = ["--watch <directory>", `directory of manifests that the cluster follows from now on, as Source "watch"`] as const;
+  server.command("start").description("start it in the background and wait until it is ready").option("--foreground", "stay in the foreground, logging to stdout").option(...portOption).option(...watchOption)
     .action((options) => run(async (session) => (await import("./commands/server.ts")).serverStart(session, options)));
-  server.command("run").description("run it in the foreground, logging to stdout").option(...portOption)
+  server.command("run").description("run it in the foreground, logging to stdout").option(...portOption).option(...watchOption)
     .action((options) => run(async (session) => (await import("./commands/server.ts")).serverRun(session, options)));
   server.command("stop").description("stop it; workloads keep running")
     .action(() => run(async (session) => (await import("./commands/server.ts")).serverStop(session)));
@@ -168,7 +171,7 @@ function addObjectCommands(program: Command, run: Run, { fileOptions, selectors 
     .option("--show-managed-fields", showManagedFields)
     .action((options) => run(async (session) => (await import("./commands/apply.ts")).apply(session, options)));
   // 1 says that there is a difference: a mistake in the line itself has been told, and needs another code too.
-  fileOptions(program.command("diff").description("show what apply would change; exit code 1 when it would, 2 on an error"))
+  fileOptions(program.command("diff").description("show what apply would change, or, of the directory that a Source follows, what its next sync would do; exit code 1 when there is something, 2 on an error"))
     .exitOverride((error) => {
       throw error.exitCode === 0 ? error : new ExitError(diffFailureCode);
     })

@@ -4,7 +4,7 @@ import type { KindName } from "../api/registry.ts";
 import { CliError } from "./world.ts";
 
 /** The registry's short names, without loading the schemas; a test holds them to it. */
-export const shortNames: { readonly [K in KindName]: readonly string[] } = { Namespace: ["ns"], Event: ["ev"], Node: ["no"], Workspace: ["ws"], Service: ["svc"], Lease: [], Pod: ["po"] };
+export const shortNames: { readonly [K in KindName]: readonly string[] } = { Namespace: ["ns"], Event: ["ev"], Node: ["no"], Workspace: ["ws"], Service: ["svc"], Source: ["src"], Lease: [], Pod: ["po"] };
 
 const names = Object.keys(kindPaths) as readonly KindName[];
 

@@ -2,26 +2,18 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { codeOf, messageOf } from "../base/errors.ts";
+import type { ManifestText } from "../manifests/read-manifests.ts";
 import { CliError } from "./world.ts";
-
-/** One text with manifests in it. */
-export interface ManifestSource {
-  /** As the user named it, for messages; "stdin" for `-`. */
-  readonly name: string;
-  /** Where relative paths in it start. Absolute. */
-  readonly directory: string;
-  readonly text: string;
-}
 
 const sourceBytesMax = 64 * 1024 * 1024;
 const filesMax = 5000;
 const suffixes = [".yaml", ".yml", ".json"];
 
 /** Reads what `-f` names: files, directories (-R: and those below), or `-`. @throws CliError */
-export async function readSources(paths: readonly string[], { recursive, stdin }: { readonly recursive: boolean; readonly stdin: Readable }): Promise<readonly ManifestSource[]> {
+export async function readSources(paths: readonly string[], { recursive, stdin }: { readonly recursive: boolean; readonly stdin: Readable }): Promise<readonly ManifestText[]> {
   if (paths.length === 0) throw new CliError("say which manifests with -f FILE, -f DIRECTORY or -f -");
   if (paths.filter((path) => path === "-").length > 1) throw new CliError("-f - can be given once only");
-  const sources: ManifestSource[] = [];
+  const sources: ManifestText[] = [];
   for (const path of paths) {
     if (path === "-") sources.push({ name: "stdin", directory: process.cwd(), text: await readAll(stdin) });
     else for (const file of await filesAt(path, recursive)) sources.push({ name: file, directory: dirname(resolve(file)), text: await readText(file) });

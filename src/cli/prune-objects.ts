@@ -1,13 +1,11 @@
+import { pruneAnnotation } from "../api/annotations.ts";
 import type { AnyObject, KindName } from "../api/registry.ts";
 import type { LabelSelector } from "../api/selectors.ts";
 import { lastAppliedAnnotation } from "../api/three-way-merge.ts";
 import { deleteAll, type DeleteTarget } from "./commands/delete.ts";
 import { resourceName } from "./kind-words.ts";
-import type { ManifestObject } from "./manifests.ts";
+import type { ManifestObject } from "../manifests/read-manifests.ts";
 import type { Session } from "./session.ts";
-
-/** "disabled" on an object: pruning leaves it alone, whatever is selected. */
-export const pruneAnnotation = "vendetta.dev/prune";
 
 // Nodes and Namespaces are left: others live in them, and would go with them.
 const prunedKinds = ["Service", "Workspace"] as const satisfies readonly KindName[];

@@ -35,6 +35,7 @@ export function settled(object: AnyObject | undefined): Verdict {
   if (object.kind === "Workspace" && isRefusedForGood(object)) return { done: false, state, message: ready?.message ?? "", final: true };
   if (observedGeneration < object.metadata.generation) return { done: false, state, message: ready === undefined ? "has not been looked at yet" : ready.status === "True" ? "its latest change has not been acted on yet" : ready.message };
   if (object.kind === "Workspace" && object.spec.state === "Stopped") return { done: phase === "Stopped", state, message: phase === "Stopped" ? "" : (ready?.message ?? "") };
+  if (object.kind === "Source" && object.spec.suspend) return { done: ready?.reason === "Suspended", state: "Suspended", message: ready?.reason === "Suspended" ? "" : (ready?.message ?? "") };
   const done = ready?.status === "True" || (object.kind === "Service" && phase === "Completed");
   // What ended badly and is never started again.
   const final = !done && object.kind === "Service" && phase === "Failed" && hasEndedForGood(object);

@@ -10,6 +10,7 @@ import { createHttpClient } from "../client/http-client.ts";
 import { ensureHome } from "./home-directory.ts";
 import { packageVersion } from "./package-info.ts";
 import type { Session } from "./session.ts";
+import { watchDirectory } from "./watched-directory.ts";
 import { CliError } from "./world.ts";
 import { withoutCaller } from "./server-environment.ts";
 
@@ -149,8 +150,12 @@ export async function stopServer({ paths, world, signal }: Session): Promise<num
   return record.pid;
 }
 
-/** Runs the server in this process until the session's signal aborts. */
-export async function serve({ paths, world, signal }: Session, port?: string): Promise<void> {
+/**
+ * Runs the server in this process until the session's signal aborts.
+ * @param watched directory that the cluster is to follow
+ */
+export async function serve(session: Session, port?: string, watched?: string): Promise<void> {
+  const { paths, world, signal } = session;
   await ensureHome(paths);
   const version = packageVersion();
   let record: ServerRecord | undefined;
@@ -163,6 +168,7 @@ export async function serve({ paths, world, signal }: Session, port?: string): P
       async onListening(network) {
         record = ownServerRecord({ socketPath: paths.socketPath, version, startedAt: new Date(world.clock.now()).toISOString(), network });
         await writeServerRecord(paths.serverFile, record);
+        if (watched !== undefined) await watchDirectory(session, await session.connect(), watched);
       },
     });
   } finally {

@@ -4,10 +4,10 @@ import { noFields } from "../api/apply/field-set.ts";
 import { mergeSchemaOf } from "../api/apply/kind-merge-schema.ts";
 import { managedPart, withoutNulls } from "../api/apply/managed-part.ts";
 import { decodeManagers, encodeManagers } from "../api/apply/managers.ts";
+import { withPart } from "../api/apply/preview-apply.ts";
 import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
 import { kinds, type AnyObject } from "../api/registry.ts";
 import { isConflict } from "../api/status-error.ts";
-import { parseObject } from "../api/validate.ts";
 import type { Fields } from "../base/fields.ts";
 import type { Store } from "../store/store.ts";
 import type { ApplyOne } from "./apply-object.ts";
@@ -70,10 +70,8 @@ function asTakenOver(applied: AnyObject, raw: Fields, { manager, force }: Server
     takeable: noFields,
     now: entries.find((entry) => entry.manager === manager && entry.operation === "Apply")?.time ?? metadata.creationTimestamp,
   });
-  const part = merged as Fields & { readonly metadata: Fields };
-  const { labels: _labels, annotations: _annotations, finalizers: _finalizers, ownerReferences: _owners, ...identity } = metadata;
-  const { body } = parseObject(kind, { ...part, apiVersion, kind, metadata: { ...identity, ...part.metadata } }, applied as never);
-  return { ...body, metadata: { ...identity, ...part.metadata, managedFields: encodeManagers(managers) } } as unknown as AnyObject;
+  const object = withPart(applied, merged as Fields & { readonly metadata: Fields }, apiVersion);
+  return { ...object, metadata: { ...object.metadata, managedFields: encodeManagers(managers) } } as AnyObject;
 }
 
 async function takeOver(store: Store, { kind, metadata }: AnyObject, manager: string): Promise<boolean> {

@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type { NamespacedName } from "../base/keys.ts";
 import { collectionPath, objectPath } from "../api/paths.ts";
 import type { KindMap, KindName } from "../api/registry.ts";
+import type { SourcePlanAnswer } from "../api/source-plan.ts";
 import type { Table } from "../api/table.ts";
 import type { ListOptions, ListResult, Patch, Selection, Store, WatchEvent, WatchOptions, WriteOptions } from "../store/store.ts";
 import { deepFreeze } from "./deep-freeze.ts";
@@ -53,6 +54,8 @@ export interface HttpStore extends Store {
   showConsole(ref: NamespacedName, signal?: AbortSignal): Promise<Readable>;
   /** Starts a command in a Workspace, or beside a Service with its environment. `signal` ends it. @throws NotFound, BadRequest */
   exec(kind: "Workspace" | "Service", ref: NamespacedName, wish: RemoteCommandWish, signal?: AbortSignal): Promise<RemoteCommand>;
+  /** What a sync of a Source would do now. @throws NotFound */
+  sourcePlan(name: string): Promise<SourcePlanAnswer>;
   version(): Promise<ServerVersion>;
   /** Closes idle connections. A store left open holds no process back. */
   close(): Promise<void>;
@@ -137,6 +140,7 @@ export function createHttpStore(options: HttpClientOptions): HttpStore {
       const { openRemoteCommand } = await import("./remote-command.ts");
       return await openRemoteCommand({ socketPath, userAgent: options.userAgent, path: `${objectPath(kind, ref, "exec")}?${query}`, signal });
     },
+    sourcePlan: async (name) => (await client.json({ method: "GET", path: objectPath("Source", { name }, "plan") })) as SourcePlanAnswer,
     version: async () => (await client.json({ method: "GET", path: "/version" })) as ServerVersion,
     close: () => Promise.resolve(client.close()),
   };

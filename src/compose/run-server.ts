@@ -1,3 +1,4 @@
+import { createSourceReconciler, wakeSources } from "../../controllers/source/controller.ts";
 import { createEngineWatch } from "../../controllers/engine-watch.ts";
 import { createInstances } from "../../controllers/instances.ts";
 import { createFoundOrphans } from "../../controllers/orphan/found-orphans.ts";
@@ -9,6 +10,7 @@ import { createWorkspaceReconciler, workspaceIndexes } from "../../controllers/w
 import { clusterIdOf } from "../api/cluster-id.ts";
 import type { Environment, HomePaths } from "../base/home.ts";
 import { sleep, type Clock } from "../base/clock.ts";
+import { messageOf } from "../base/errors.ts";
 import { keyOf } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
 import type { NetworkState } from "../base/server-record.ts";
@@ -27,7 +29,9 @@ import { listen } from "../server/listener.ts";
 import { createUpgrader } from "../server/upgrade.ts";
 import { openFileStore, type FileStore } from "../store/file-store.ts";
 import { createPodStore } from "../store/pod-store.ts";
+import { createSourceReader } from "../sources/create-source-reader.ts";
 import { StoreHeldError } from "../store/store-open-error.ts";
+import { createLocalTransport } from "../transports/local.ts";
 import { createForwarder } from "../transports/forwarder.ts";
 import { registerLocalNode } from "./first-node.ts";
 import { openCrossings } from "./open-crossings.ts";
@@ -39,6 +43,7 @@ import { createInstanceCommands } from "./instance-commands.ts";
 import { createInstanceDial } from "./instance-dial.ts";
 import { createInstanceUsage } from "./instance-usage.ts";
 import { createServiceLogs } from "./service-logs.ts";
+import { createSourcePlans } from "./source-plans.ts";
 import { createWorkspaceConsole } from "./workspace-console.ts";
 
 export interface ServerOptions {
@@ -90,6 +95,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
     Node: createInformer("Node", common),
     Workspace: createInformer("Workspace", { ...common, indexes: workspaceIndexes }),
     Service: createInformer("Service", { ...common, indexes: serviceIndexes }),
+    Source: createInformer("Source", common),
   };
   const nodes = informers.Node.lister;
   const workspaces = informers.Workspace.lister;
@@ -114,6 +120,12 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
   const serviceController = createController(createServiceReconciler(parts), control);
   const crossingController = createController(crossings, control);
   const wakeService = wakeByUid(serviceController, (uid) => services.byIndex("uid", uid));
+  const here = createLocalTransport({ clock });
+  const reader = createSourceReader({ clock, log, transport: here, cacheDir: paths.sourcesDir });
+  const sourceReconciler = createSourceReconciler({ store: { ...parts.store, get: store.get.bind(store), list: store.list.bind(store), create: store.create.bind(store), patch: store.patch.bind(store), delete: store.delete.bind(store) }, sources: informers.Source.lister, reader, recorder, clock });
+  const sourceController = createController(sourceReconciler, control);
+  reader.onHint(sourceController.enqueue);
+  wakeSources({ sources: informers.Source.lister, wake: sourceController.enqueue, informers });
   supervisors.onHint((_, uid) => wakeService(uid));
   prober.onChange(wakeService);
 
@@ -122,11 +134,21 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
   manager.add(
     ...Object.values(informers),
     recorder,
+    {
+      name: "source-caches",
+      phase: "sources",
+      async run(stop, isReady) {
+        await reader.keepOnly(informers.Source.lister.list()).catch((error: unknown) => log.warn("what is left of Sources that have gone could not be removed", { error: messageOf(error) }));
+        isReady();
+        await aborted(stop);
+      },
+    } satisfies Runnable,
     createEngineWatch({ cluster, orphans, store, nodes, workspaces, machines, recorder, wake: workspaceController.enqueue, clock, log }),
     nodeController,
     workspaceController,
     serviceController,
     crossingController,
+    sourceController,
     createController(createNamespaceReconciler({ store: { ...parts.store, list: store.list.bind(store), delete: store.delete.bind(store) }, namespaces: informers.Namespace.lister, clock }), control),
     createOwnerGarbage({ store, informers: [informers.Workspace, informers.Service, informers.Node], clock, log }),
     createEventExpiry({ store, clock, log }),
@@ -138,7 +160,7 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
         const logs = createServiceLogs({ ...parts, store });
         const seen = createPodStore(store, clock);
         const upgrade = createUpgrader({ store: seen, logs, commands: createInstanceCommands({ ...parts, store }), dial: createInstanceDial(parts), clock, log });
-        const app = createApp({ store: seen, clock, log, version, health, logs, showConsole: createWorkspaceConsole(parts), usage: createInstanceUsage({ ...parts, log }), metrics: registry, rotate: (wish) => network.rotate(wish) });
+        const app = createApp({ store: seen, clock, log, version, health, logs, showConsole: createWorkspaceConsole(parts), plans: createSourcePlans(sourceReconciler), usage: createInstanceUsage({ ...parts, log }), metrics: registry, rotate: (wish) => network.rotate(wish) });
         const network = await openNetworkEdge({ paths, port: env["VENDETTA_PORT"], app, upgrade, log, clock });
         try {
           const listener = await listen({ upgrade, app, socketPath: paths.socketPath, log, clock });
@@ -160,6 +182,8 @@ async function serve(paths: HomePaths, { signal, clock, env, version, onListenin
     await manager.run(signal, () => (ready = true));
   } finally {
     ready = false;
+    await reader.close();
+    await here.close();
     await prober.close();
     await supervisors.close();
     await closeCrossings();

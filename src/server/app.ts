@@ -25,6 +25,7 @@ import { createRequestMetrics } from "./request-metrics.ts";
 import { addReviews, reviewResources } from "./reviews.ts";
 import { addRotation, type Rotate } from "./rotation.ts";
 import { addServiceLog, type ServiceLogs } from "./service-log.ts";
+import { addSourcePlan, type SourcePlans } from "./source-plan.ts";
 import { withStreams } from "./stream-subresources.ts";
 import { addUpgradePaths } from "./upgrade.ts";
 import type { UsageSource } from "./usage.ts";
@@ -53,6 +54,8 @@ export interface AppOptions {
   readonly logs?: ServiceLogs | undefined;
   /** Absent: the console paths answer 404. */
   readonly showConsole?: WorkspaceConsole | undefined;
+  /** Absent: the plan paths answer 404. */
+  readonly plans?: SourcePlans | undefined;
   /** Where to count requests and what is stored; absent: nothing is counted, and /metrics is 404. */
   readonly metrics?: Registry | undefined;
   /** Absent: the paths of metrics.k8s.io answer 404, and discovery does not tell of them. */
@@ -64,7 +67,7 @@ export interface AppOptions {
   readonly limits?: ServerLimits | undefined;
 }
 
-export function createApp({ store, clock, log, version, health = [], logs, showConsole, usage, metrics, rotate, hosts = defaultHosts, limits = serverLimits }: AppOptions): App {
+export function createApp({ store, clock, log, version, health = [], logs, showConsole, plans, usage, metrics, rotate, hosts = defaultHosts, limits = serverLimits }: AppOptions): App {
   const app = new Hono<AppEnv>();
   app.onError((error) => statusResponse(error, log));
   app.notFound(() => statusResponse(unknownPath(), log));
@@ -82,6 +85,7 @@ export function createApp({ store, clock, log, version, health = [], logs, showC
   addUpgradePaths(app);
   addServiceLog(app, { store, clock, logs });
   addWorkspaceConsole(app, { store, clock, showConsole });
+  addSourcePlan(app, { store, clock, plans });
   addPodLog(app, { store, clock, logs });
   addUsage(app, { store, usage });
   addCustomResourceDefinitions(app, { store, clock });

@@ -1,12 +1,13 @@
 import type { ApiResource, ApiSubresource, Verb } from "./api-resource.ts";
 
-/** Streams below the objects of our own group, by resource: as a pod's `exec` and `log` in Kubernetes. */
+/** What is asked of the objects of our own group, by resource: streams, as a pod's `exec` and `log` in Kubernetes, and what is worked out. */
 const streams: Readonly<Record<string, Readonly<Record<string, readonly Verb[]>>>> = {
   workspaces: { console: ["get"], exec: ["create", "get"] },
   services: { exec: ["create", "get"], log: ["get"] },
+  sources: { plan: ["get"] },
 };
 
-/** The resource with the streams below it told of: what `vendetta exec` and `vendetta logs` use is no private path. */
+/** The resource with those told of: what `vendetta exec`, `logs` and `source diff` use is no private path. */
 export function withStreams(resource: ApiResource): ApiResource {
   if (resource.group !== "vendetta.dev") return resource;
   const { group, version, kind } = resource;

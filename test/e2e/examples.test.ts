@@ -7,8 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { parseAllDocuments, stringify } from "yaml";
+import { findCondition } from "../../src/api/conditions.ts";
 import type { Node } from "../../src/api/node.ts";
 import type { Service } from "../../src/api/service.ts";
+import type { Source } from "../../src/api/source.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
@@ -111,6 +113,23 @@ describe("the examples", { skip: dockerUnavailable() ?? sshdUnavailable() ?? fal
       await cli.ok("exec", "feature", "--", "touch", "edited");
       assert.ok(existsSync(join(copies, "worktree", "edited")));
       assert.match(await cli.ok("get", "workspaces", "-l", "owner=agent", "-o", "name"), /feature/);
+    },
+    async source() {
+      const folder = join(copies, "source", "stack");
+      const reason = async () => findCondition((await cli.json<Source>("source", "stack")).status?.conditions, "Ready")?.reason;
+      await cli.ok("wait", "services", "ping", "pong", "--for=condition=Ready", "--timeout=30s");
+      const file = join(folder, "services.yaml");
+      const text = readFileSync(file, "utf8");
+      writeFileSync(file, text.replace('EVERY: "1"', 'EVERY: "2"'));
+      await eventually(async () => assert.equal((await services()).get("ping")!.spec.env["EVERY"], "2"), 10_000, 100);
+      writeFileSync(file, `${text}broken`);
+      await eventually(async () => assert.equal(await reason(), "Invalid"), 10_000, 100);
+      assert.equal((await services()).get("ping")!.spec.env["EVERY"], "2");
+      rmSync(file);
+      rmSync(join(folder, "workspace.yaml"));
+      await eventually(async () => assert.equal(await reason(), "PruneHeld"), 10_000, 100);
+      await cli.ok("source", "approve", "stack");
+      await cli.ok("wait", "workspace", "stack", "--for=delete", "--timeout=30s");
     },
     async host() {
       const all = await services();

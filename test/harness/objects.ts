@@ -4,7 +4,7 @@ import type { ObjectMeta } from "../../src/api/meta.ts";
 
 /** A stored object as the store would make it from this spec: defaults filled in, metadata complete. */
 export function storedObject<K extends KindName>(kind: K, name: string, spec: object, extra: { readonly metadata?: Partial<ObjectMeta>; readonly status?: object } = {}): KindMap[K] {
-  const namespaced = kind !== "Node" && kind !== "Namespace";
+  const namespaced = kind !== "Node" && kind !== "Namespace" && kind !== "Source";
   const metadata = { name, ...(namespaced ? { namespace: "default" } : {}) };
   const { body } = parseObject(kind, { metadata, spec });
   return {

@@ -11,7 +11,7 @@ test("crds/ is what the schemas say", async () => {
 });
 
 test("a missing or foreign file in crds/ is named", async () => {
-  assert.deepEqual(await staleCrds("crds-that-are-not"), ["nodes.vendetta.dev.yaml", "workspaces.vendetta.dev.yaml", "services.vendetta.dev.yaml"]);
+  assert.deepEqual(await staleCrds("crds-that-are-not"), ["nodes.vendetta.dev.yaml", "workspaces.vendetta.dev.yaml", "services.vendetta.dev.yaml", "sources.vendetta.dev.yaml"]);
   assert.ok((await staleCrds("src/base")).includes("clock.ts"));
 });
 

@@ -10,7 +10,7 @@ import { workspace } from "./server-harness.ts";
 
 const service = (name: string, namespace = "default") => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name, namespace }, spec: { workspace: "dev", command: ["a"] } });
 const skipWithout = (shell: string) => ({ skip: spawnSync(shell, ["-c", "true"]).error === undefined ? false : `${shell} is not installed` });
-const kinds = ["namespaces", "events", "nodes", "workspaces", "services", "leases", "pods"];
+const kinds = ["namespaces", "events", "nodes", "workspaces", "services", "sources", "leases", "pods"];
 
 let cli: CliServer;
 let directory: string;
@@ -93,7 +93,7 @@ describe("completion in bash", () => {
     ["vendetta get svc -o ", ["json", "yaml", "name", "wide", "jsonpath=", "custom-columns="]],
     ["vendetta server status -o ", ["json"]],
     ["vendetta get ", kinds],
-    ["vendetta get s", ["services"]],
+    ["vendetta get s", ["services", "sources"]],
     ["vendetta get svc ", ["api", "web", "worker"]],
     ["vendetta get services we", ["web"]],
     ["vendetta get -o wide svc web wo", ["worker"]],

@@ -90,7 +90,7 @@ describe("diff", () => {
 
   for (const [what, args, stdin, says] of [
     ["a bad manifest", "diff -f -", yaml(service("a", { comand: ["x"] })), /^error: stdin:1:\d+: .*spec\.comand: unknown field/],
-    ["what the server refuses", "diff -f -", yaml(service("a", {}, { namespace: "nowhere" })), /^error: stdin:1: .*nowhere.*not found/],
+    ["what the server refuses", "diff -f -", yaml(service("a", {}, { namespace: "nowhere" })), /^error: stdin:1:1: .*nowhere.*not found/],
     ["no manifest", "diff", "", /^error: say which manifests with -f/],
     ["a file that is not there", "diff -f /nonexistent.yaml", "", /^error: Cannot read \/nonexistent\.yaml/],
     ["an option that is not there", "diff --frobnicate", "", /unknown option '--frobnicate'/],

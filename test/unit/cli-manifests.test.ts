@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import type { Service } from "../../src/api/service.ts";
-import { checkManifestSet } from "../../src/cli/manifest-set.ts";
 import { readSources } from "../../src/cli/manifest-sources.ts";
-import { ManifestError, parseManifests, type ManifestObject } from "../../src/cli/manifests.ts";
+import { checkManifestSet, ManifestError, parseManifests } from "../../src/cli/manifests.ts";
+import type { ManifestObject } from "../../src/manifests/read-manifests.ts";
 import { CliError } from "../../src/cli/world.ts";
 
 const room = { namespace: "default", namespaceGiven: false };
@@ -29,7 +29,7 @@ describe("manifests", () => {
   it("of several documents keep their order and where they stand", () => {
     const objects = parse(`# a comment\n${service("a")}---\n---\n${service("b")}...\n`);
     assert.deepEqual(objects.map(({ kind, namespace, name, place }) => [kind, namespace, name, place]), [["Service", "default", "a", "m.yaml:2"], ["Service", "default", "b", "m.yaml:9"]]);
-    assert.equal(objects[1]!.placeOf("spec.command[0]"), "m.yaml:13:32");
+    assert.deepEqual(objects[1]!.at("spec.command[0]"), { file: "m.yaml", line: 13, column: 32 });
   });
   it("may be a List, JSON, and with anchors", () => {
     const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: [{ apiVersion: "v1", kind: "Namespace", metadata: { name: "x" } }] }, undefined, 1);
@@ -48,6 +48,8 @@ describe("manifests", () => {
     const text = "apiVersion: vendetta.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {provider: host, workingDir: ./app, mounts: [{path: /x, hostPath: ../y}]}\n";
     const { workingDir, mounts } = parse(text)[0]!.raw["spec"] as { workingDir: string; mounts: { hostPath: string }[] };
     assert.deepEqual([workingDir, mounts[0]!.hostPath], ["/work/app", "/y"]);
+    const [source] = parse("apiVersion: vendetta.dev/v1alpha1\nkind: Source\nmetadata: {name: a}\nspec: {directory: {path: stack}}\n");
+    assert.deepEqual(source!.raw["spec"], { directory: { path: "/work/stack" } });
   });
   const here = { "vendetta.dev/local": "true" };
   for (const [what, spec, nodeSelector] of [
@@ -170,4 +172,4 @@ describe("where manifests are read from", () => {
   });
 });
 
-it("ManifestError cuts what is long", () => assert.ok(new ManifestError(["x".repeat(10_000)]).message.length < 500));
+it("ManifestError cuts what is long", () => assert.ok(new ManifestError([{ place: { file: "m.yaml", line: 1, column: 1 }, message: "x".repeat(10_000) }]).message.length < 500));

@@ -60,7 +60,7 @@ describe("what does not exist", () => {
   it("is told once for all that is to be in a namespace, and not of one that comes with them", async () => {
     const { code, stderr } = await cli.run("-n nope apply -f -", { stdin: yaml({ ...workspace("a"), metadata: { name: "a" } }, { ...workspace("b"), metadata: { name: "b" } }) });
     assert.equal(code, 1);
-    assert.match(stderr, /^error: stdin:1: namespaces "nope" not found; 'vendetta get namespaces' .*\n$/);
+    assert.match(stderr, /^error: stdin:1:1: namespaces "nope" not found; 'vendetta get namespaces' .*\n$/);
     assert.equal((await cli.run("apply -f -", { stdin: yaml({ ...team, metadata: { name: "fresh" } }, { ...workspace("a"), metadata: { name: "a", namespace: "fresh" } }) })).code, 0);
   });
 });

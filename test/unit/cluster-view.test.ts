@@ -14,6 +14,7 @@ const nodes = [
 ];
 const workspace = (name: string, spec: object, status: object) => storedObject("Workspace", name, { provider: "docker", image: "busybox", ...spec }, { status: { ...seen, ...status } });
 const service = (name: string, workspaceName: string, status: object, spec: object = {}) => storedObject("Service", name, { workspace: workspaceName, command: ["x"], ...spec }, { status: { ...seen, ...status } });
+const source = (name: string, spec: object, conditions: object) => storedObject("Source", name, { directory: { path: "/srv" }, ...spec }, { status: { ...seen, conditions } });
 const state: ClusterState = {
   nodes,
   workspaces: [
@@ -27,6 +28,10 @@ const state: ClusterState = {
     service("idle", "off", { phase: "Stopped", conditions: condition("False", "WorkspaceStopped") }),
     service("remote", "far", { phase: "Unknown", conditions: condition("Unknown") }),
   ],
+  sources: [
+    source("good", {}, condition("True", "Applied")),
+    source("idle", { suspend: true }, condition("False", "Suspended", "spec.suspend is true")),
+  ],
 };
 
 describe("clusterView", () => {
@@ -38,7 +43,11 @@ describe("clusterView", () => {
       { kind: "Workspace", namespace: "default", name: "far", state: "Unknown", message: "its Node does not answer; a Service waits for it" },
       { kind: "Service", namespace: "default", name: "api", state: "CrashLoopBackOff", message: "ended with 1" },
     ]);
-    assert.deepEqual([view.healthy, clusterView({ nodes: [], workspaces: [], services: [] }).healthy], [false, true]);
+    assert.deepEqual([view.healthy, clusterView({ nodes: [], workspaces: [], services: [], sources: [] }).healthy], [false, true]);
+  });
+  it("tells of a Source whose manifests are not what is applied", () => {
+    const { problems } = clusterView({ ...state, nodes: [], workspaces: [], services: [], sources: [...state.sources, source("bad", {}, condition("False", "Invalid", "a.yaml:1:1: wrong"))] });
+    assert.deepEqual(problems, [{ kind: "Source", namespace: null, name: "bad", state: "Invalid", message: "a.yaml:1:1: wrong" }]);
   });
   it("adds up what is asked for of each Node", () => {
     assert.deepEqual(view.nodes, [
@@ -90,7 +99,7 @@ describe("clusterLines", () => {
     ]);
   });
   it("says so when nothing is wrong, and leaves out what there is none of", () => {
-    assert.deepEqual(clusterLines(clusterView({ nodes: [], workspaces: [], services: [] }), plain), ["All is as wished."]);
+    assert.deepEqual(clusterLines(clusterView({ nodes: [], workspaces: [], services: [], sources: [] }), plain), ["All is as wished."]);
   });
   it("fits the terminal", () => {
     const many: ClusterState = { ...state, services: Array.from({ length: 200 }, (_, i) => service(`s${i}`, "dev", { phase: "Waiting", conditions: condition("False", "X", "waits for something that takes its time") })) };
@@ -99,7 +108,7 @@ describe("clusterLines", () => {
     assert.deepEqual(lines.filter((line) => line.length > 80), []);
     assert.ok(lines.some((line) => /^… and \d+ more$/.test(line)));
     for (const rows of [25, 40, 60]) {
-      const crowded = { nodes: Array.from({ length: 50 }, () => nodes[0]!), workspaces: Array.from({ length: 90 }, () => many.workspaces[1]!), services: many.services };
+      const crowded = { nodes: Array.from({ length: 50 }, () => nodes[0]!), workspaces: Array.from({ length: 90 }, () => many.workspaces[1]!), services: many.services, sources: [] };
       assert.ok(clusterLines(clusterView(crowded), { ...plain, columns: 80, rows }).length < rows);
     }
   });

@@ -4,7 +4,7 @@ import { createVirtualClock } from "../../src/base/virtual-clock.ts";
 import { eventsOf, group, testApp } from "./server-harness.ts";
 
 const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-const names = ["nodes.vendetta.dev", "services.vendetta.dev", "workspaces.vendetta.dev"];
+const names = ["nodes.vendetta.dev", "services.vendetta.dev", "sources.vendetta.dev", "workspaces.vendetta.dev"];
 
 async function get(query = "", headers: Record<string, string> = {}) {
   const response = await testApp().send("GET", `${path}${query}`, undefined, headers);
@@ -23,7 +23,7 @@ describe("customresourcedefinitions", () => {
       assert.match(metadata.uid, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/);
       assert.match(metadata.creationTimestamp, /^\d{4}-/);
     }
-    assert.equal(new Set(list.items.map((each: any) => each.metadata.uid)).size, 3);
+    assert.equal(new Set(list.items.map((each: any) => each.metadata.uid)).size, names.length);
   });
   it("are got one by one", async () => {
     assert.equal((await get("/nodes.vendetta.dev")).spec.names.kind, "Node");
@@ -38,10 +38,10 @@ describe("customresourcedefinitions", () => {
   });
   for (const [query, found] of [
     ["?fieldSelector=metadata.name%3Dnodes.vendetta.dev", 1],
-    ["?fieldSelector=metadata.name!%3Dnodes.vendetta.dev", 2],
+    ["?fieldSelector=metadata.name!%3Dnodes.vendetta.dev", 3],
     ["?labelSelector=app%3Dx", 0],
-    ["?labelSelector=!app", 3],
-    ["?labelSelector=applyset.kubernetes.io%2Fis-parent-type", 3],
+    ["?labelSelector=!app", 4],
+    ["?labelSelector=applyset.kubernetes.io%2Fis-parent-type", 4],
   ] as const) {
     it(`${query} selects ${found}`, async () => assert.equal((await get(query)).items.length, found));
   }
@@ -75,7 +75,7 @@ describe("customresourcedefinitions", () => {
   it("mark the end of what there is when that is asked for", async () => {
     const { send } = testApp();
     const events = eventsOf(await send("GET", `${path}?watch=true&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan`));
-    for (let i = 0; i < 3; i++) await events.next();
+    for (const _ of names) await events.next();
     const { value } = (await events.next()) as any;
     assert.deepEqual([value.type, value.object.metadata.annotations], ["BOOKMARK", { "k8s.io/initial-events-end": "true" }]);
     await events.cancel();

@@ -64,7 +64,7 @@ describe("an OpenAPI document", () => {
     }
   });
   it("tells of paths and methods that are there, and of every verb of discovery", async () => {
-    const { send } = testApp({ logs: () => Promise.reject(new Error("nothing is started here")), showConsole: () => Promise.resolve("") });
+    const { send } = testApp({ logs: () => Promise.reject(new Error("nothing is started here")), showConsole: () => Promise.resolve(""), plans: () => Promise.reject(new Error("nothing is planned here")) });
     for (const [name, { paths }] of await documents()) {
       for (const [path, item] of Object.entries<any>(paths)) {
         if (path.endsWith("/")) continue;

@@ -148,14 +148,14 @@ describe("discovery", () => {
     assert.equal((await get("/apis/vendetta.dev")).body.kind, "APIGroup");
     assert.deepEqual((await get("/api/v1")).body.resources.map((each: any) => each.name), ["namespaces", "namespaces/status", "events", "pods", "pods/attach", "pods/exec", "pods/log", "pods/portforward"]);
     const { resources } = (await get(group)).body;
-    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "workspaces/console", "workspaces/exec", "services", "services/status", "services/exec", "services/log"]);
+    assert.deepEqual(resources.map((each: any) => each.name), ["nodes", "nodes/status", "workspaces", "workspaces/status", "workspaces/console", "workspaces/exec", "services", "services/status", "services/exec", "services/log", "sources", "sources/status", "sources/plan"]);
     assert.deepEqual(resources[2].shortNames, ["ws"]);
   });
   it("is aggregated on request", async () => {
     const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
     const { type, body } = await get("/apis", accept);
     assert.equal(type, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
-    assert.deepEqual(body.items[0].versions[0].resources.map((each: any) => each.resource), ["nodes", "workspaces", "services"]);
+    assert.deepEqual(body.items[0].versions[0].resources.map((each: any) => each.resource), ["nodes", "workspaces", "services", "sources"]);
     assert.deepEqual((await get("/api", accept)).body.items[0].versions[0].resources.map((each: any) => each.responseKind.kind), ["Namespace", "Event", "Pod"]);
   });
 });

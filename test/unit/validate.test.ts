@@ -10,6 +10,7 @@ const base = {
   Node: { apiVersion: "vendetta.dev/v1alpha1", kind: "Node", metadata: { name: "n1" }, spec: { local: {} } },
   Event: { apiVersion: "v1", kind: "Event", metadata: { name: "e", namespace: "default" }, involvedObject: {} },
   Namespace: { apiVersion: "v1", kind: "Namespace", metadata: { name: "room" } },
+  Source: { apiVersion: "vendetta.dev/v1alpha1", kind: "Source", metadata: { name: "src" }, spec: { directory: { path: "/srv/manifests" } } },
   Lease: { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "leader", namespace: "default" }, spec: {} },
 } as const satisfies Record<Exclude<KindName, "Pod">, object>;
 

@@ -42,7 +42,14 @@ const firstManager = "before-first-apply";
  * Source: sigs.k8s.io/structured-merge-diff/v4/merge, Updater.Apply; kubernetes.io, "Server-Side Apply".
  * @throws StatusError Conflict with a cause for each field, unless `force`
  */
-export function applyConfiguration({ schema, live, configuration, managers: known, applier, force, takeable, now }: Application): Applied {
+export function applyConfiguration(application: Application): Applied {
+  const { conflicts, ...applied } = forcedApplication(application);
+  if (!application.force && conflicts.length > 0) throw applyConflict(conflicts);
+  return applied;
+}
+
+/** What comes out when no conflict keeps it from being so, and with whom there is one all the same. */
+export function forcedApplication({ schema, live, configuration, managers: known, applier, takeable, now }: Omit<Application, "force">): Applied & { readonly conflicts: readonly Conflict[] } {
   const managers = known.length > 0 ? known : trackUpdate({ schema, before: emptyAs(live), after: live, managers: [], writer: { ...applier, operation: "Update", name: firstManager }, now });
   const last = managers.find((each) => isSameManager(each, applier));
   const others = managers.filter((each) => each !== last);
@@ -53,12 +60,9 @@ export function applyConfiguration({ schema, live, configuration, managers: know
   const pruned = asStored(last === undefined ? merged : pruneReleased(schema, merged, { released: last.fields, kept }));
   const { added, modified, removed } = compareValues(schema, live, pruned);
   const taken = union(added, modified);
-  if (!force) {
-    const conflicts = others.map((manager): Conflict => ({ manager, fields: difference(intersection(manager.fields, taken), takeable) })).filter(({ fields }) => fields.size > 0);
-    if (conflicts.length > 0) throw applyConflict(conflicts);
-  }
+  const conflicts = others.map((manager): Conflict => ({ manager, fields: difference(intersection(manager.fields, taken), takeable) })).filter(({ fields }) => fields.size > 0);
   const next: Manager = { ...applier, time: now, fields: own };
-  return { merged: pruned, managers: [...withoutFields(others, union(taken, removed)), ...(own.size > 0 ? [next] : [])] };
+  return { merged: pruned, managers: [...withoutFields(others, union(taken, removed)), ...(own.size > 0 ? [next] : [])], conflicts };
 }
 
 /** The same part of an object that has nothing in it. */

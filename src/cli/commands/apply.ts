@@ -1,12 +1,13 @@
 import { matchesLabels, type LabelSelector } from "../../api/selectors.ts";
 import { applyObject, type ApplyOne } from "../apply-object.ts";
 import { applyWay, checkApplyWay, type ApplyWayOptions } from "../apply-way.ts";
-import { inApplyOrder, planApply } from "../apply-plan.ts";
+import { inApplyOrder } from "../../manifests/apply-order.ts";
+import { planApply } from "../apply-plan.ts";
 import { durationArgument } from "../duration-argument.ts";
 import { resourceName } from "../kind-words.ts";
 import { readSources } from "../manifest-sources.ts";
-import { checkManifestSet } from "../manifest-set.ts";
-import { parseManifests, type ManifestObject } from "../manifests.ts";
+import type { ManifestObject } from "../../manifests/read-manifests.ts";
+import { checkManifestSet, parseManifests } from "../manifests.ts";
 import { listOf, outputFormat, type OutputFormat, type Printable } from "../output.ts";
 import { selectionOf } from "../selector-options.ts";
 import type { Session } from "../session.ts";

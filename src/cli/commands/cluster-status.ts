@@ -13,7 +13,7 @@ export interface ClusterStatusOptions {
   readonly check?: boolean | undefined;
 }
 
-const kinds = ["Node", "Workspace", "Service"] as const satisfies readonly KindName[];
+const kinds = ["Node", "Workspace", "Service", "Source"] as const satisfies readonly KindName[];
 /** Between two looks while things change. */
 const pauseMs = 300;
 
@@ -30,8 +30,8 @@ export async function clusterStatus(session: Session, { output, watch, check }: 
 }
 
 async function look(store: HttpStore): Promise<ClusterView> {
-  const [nodes, workspaces, services] = await Promise.all([store.list("Node"), store.list("Workspace"), store.list("Service")]);
-  return clusterView({ nodes: nodes.items, workspaces: workspaces.items, services: services.items });
+  const [nodes, workspaces, services, sources] = await Promise.all([store.list("Node"), store.list("Workspace"), store.list("Service"), store.list("Source")]);
+  return clusterView({ nodes: nodes.items, workspaces: workspaces.items, services: services.items, sources: sources.items });
 }
 
 function textOf({ world: { stdout }, outStyle: style }: Session, view: ClusterView, output: string | undefined, isWatch: boolean): string {

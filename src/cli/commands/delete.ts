@@ -62,7 +62,7 @@ async function targetsOf(session: Session, args: readonly string[], options: Del
 }
 
 // Services go before what they run in, so that each is asked to stop while its Workspace still runs.
-const order: { readonly [K in KindName]: number } = { Event: 0, Lease: 0, Service: 1, Workspace: 2, Pod: 2, Node: 3, Namespace: 4 };
+const order: { readonly [K in KindName]: number } = { Source: 0, Event: 0, Lease: 0, Service: 1, Workspace: 2, Pod: 2, Node: 3, Namespace: 4 };
 
 export interface DeleteAllOptions {
   /** Until they are gone, at most `timeoutMs`. */

@@ -1,14 +1,16 @@
-import { stringify } from "yaml";
-import { lastAppliedAnnotation } from "../../api/three-way-merge.ts";
-import { currentOf, type AppliedObject } from "../apply-object.ts";
+import { realpath, stat } from "node:fs/promises";
+import { changeEffect } from "../../api/change-effect.ts";
+import type { AnyObject } from "../../api/registry.ts";
+import { currentOf } from "../apply-object.ts";
 import { applyWay, checkApplyWay, type ApplyWayOptions } from "../apply-way.ts";
-import { inApplyOrder, planApply } from "../apply-plan.ts";
+import { inApplyOrder } from "../../manifests/apply-order.ts";
+import { planApply } from "../apply-plan.ts";
 import { resourceName } from "../kind-words.ts";
 import { readSources } from "../manifest-sources.ts";
 import { parseManifests } from "../manifests.ts";
-import { yamlOptions } from "../output.ts";
+import { objectDiff } from "../object-diff.ts";
+import { showPlan } from "./source-diff.ts";
 import type { Session } from "../session.ts";
-import { unifiedDiff } from "../unified-diff.ts";
 import { ExitError } from "../world.ts";
 
 export interface DiffOptions extends ApplyWayOptions {
@@ -23,6 +25,11 @@ export interface DiffOptions extends ApplyWayOptions {
  */
 export async function diff(session: Session, options: DiffOptions): Promise<void> {
   checkApplyWay(options);
+  const follower = await followerOf(session, options);
+  if (follower !== undefined) {
+    session.tell(`as Source "${follower}" would, which follows this directory:`);
+    return await showPlan(session, await session.connect(), follower);
+  }
   const sources = await readSources(options.filename ?? [], { recursive: options.recursive === true, stdin: session.world.stdin });
   const objects = inApplyOrder(parseManifests(sources, session));
   const store = await session.connect();
@@ -31,22 +38,24 @@ export async function diff(session: Session, options: DiffOptions): Promise<void
   for (const { object, before, result } of planned) {
     // Where the server merges, nobody here has seen what is stored.
     const stored = options.serverSide === true ? await currentOf(store, object) : before;
-    lines.push(...objectDiff(session, { object, before: stored, result }, options.showManagedFields === true));
+    lines.push(...objectDiff(session, object, stored, result, options.showManagedFields === true));
+    const effect = stored === undefined ? undefined : changeEffect(stored, result as AnyObject);
+    if (effect !== undefined) lines.push(session.outStyle.bold(`# ${resourceName(object.kind)}/${object.name}: ${effect}`));
   }
   for (const line of lines) session.print(line);
   if (lines.length > 0) throw new ExitError(1);
 }
 
-function objectDiff({ outStyle }: Session, { object, before, result }: Pick<AppliedObject, "object" | "before" | "result">, withManagers: boolean): readonly string[] {
-  const name = `${resourceName(object.kind)} ${object.namespace === undefined ? "" : `${object.namespace}/`}${object.name}`;
-  return unifiedDiff({ title: `stored/${name}`, text: before === undefined ? "" : wishText(before, withManagers) }, { title: `applied/${name}`, text: wishText(result, withManagers) }, outStyle);
-}
-
-/** The part of an object that is somebody's wish, as YAML. Keys in order, so that two objects differ in values alone. */
-function wishText(object: object, withManagers: boolean): string {
-  const { status: _status, metadata = {}, ...rest } = object as { readonly status?: unknown; readonly metadata?: Readonly<Record<string, unknown>> };
-  // The server writes these at every change or once for all; in a diff they would only hide what was asked for.
-  const { resourceVersion: _version, generation: _generation, uid: _uid, creationTimestamp: _created, deletionTimestamp: _deleted, managedFields, annotations, ...kept } = metadata;
-  const { [lastAppliedAnnotation]: _note, ...told } = (annotations ?? {}) as Readonly<Record<string, string>>;
-  return stringify({ ...rest, metadata: { ...kept, ...(withManagers && managedFields !== undefined ? { managedFields } : {}), ...(Object.keys(told).length === 0 ? {} : { annotations: told }) } }, { ...yamlOptions, sortMapEntries: true });
+/** The Source that follows the one directory given: what is to be applied from there, its sync applies. */
+async function followerOf(session: Session, { filename = [], serverSide }: DiffOptions): Promise<string | undefined> {
+  const [path] = filename;
+  if (filename.length !== 1 || path === undefined || path === "-" || serverSide === true) return undefined;
+  // What is not there, nobody follows; who reads it says what is wrong with it.
+  const real = await realpath(path).catch(() => undefined);
+  if (real === undefined || !(await stat(real)).isDirectory()) return undefined;
+  const store = await session.connect();
+  for (const { metadata, spec } of (await store.list("Source")).items) {
+    if (spec.directory !== undefined && (await realpath(spec.directory.path).catch(() => undefined)) === real) return metadata.name;
+  }
+  return undefined;
 }

@@ -52,6 +52,9 @@ async function tellObject(telling: Telling, object: AnyObject, depth: number): P
       return await tellWorkspace(telling, object, verdict.done, depth + 1);
     case "Node":
       return tellNode(telling, object, depth + 1);
+    case "Source":
+      for (const { file, line: at, message } of object.status?.problems ?? []) line(telling, depth + 1, `- ${[file, at].filter((each) => each !== undefined && each !== "").join(":")} ${message}`);
+      return;
     case "Namespace":
     case "Pod":
     case "Event":

@@ -4,6 +4,7 @@ import type { ServerRecord } from "../../base/server-record.ts";
 import { isServing, liveRecord, serve, startServer, stopServer } from "../server-control.ts";
 import { packageVersion } from "../package-info.ts";
 import type { Session } from "../session.ts";
+import { checkWatched, watchDirectory } from "../watched-directory.ts";
 import { CliError, ExitError } from "../world.ts";
 
 /** As `systemctl status` and the LSB have it. */
@@ -12,24 +13,28 @@ const notRunningCode = 3;
 export interface ServerStartOptions {
   readonly foreground?: boolean | undefined;
   readonly port?: string | undefined;
+  /** Directory of manifests that the cluster is to follow. */
+  readonly watch?: string | undefined;
 }
 
-export async function serverStart(session: Session, { foreground, port }: ServerStartOptions): Promise<void> {
+export async function serverStart(session: Session, { foreground, port, watch }: ServerStartOptions): Promise<void> {
   if (port !== undefined) checkPort(port);
-  if (foreground === true) return await serve(session, port);
+  const watched = watch === undefined ? undefined : await checkWatched(watch);
+  if (foreground === true) return await serve(session, port, watched);
   if (await isServing(session.paths, session.world.clock)) {
     const record = await liveRecord(session.paths);
     if (port !== undefined) throw new CliError("The vendetta server is already running, and keeps its port; run 'vendetta server stop' first");
     session.print(`The vendetta server is already running${record === undefined ? "" : ` (pid ${record.pid})`}.`);
-    return;
+  } else {
+    const pid = await startServer(session, port);
+    session.print(`The vendetta server is running (pid ${pid}).`);
   }
-  const pid = await startServer(session, port);
-  session.print(`The vendetta server is running (pid ${pid}).`);
+  if (watched !== undefined) await watchDirectory(session, await session.connect(), watched);
 }
 
-export async function serverRun(session: Session, { port }: Pick<ServerStartOptions, "port">): Promise<void> {
+export async function serverRun(session: Session, { port, watch }: Pick<ServerStartOptions, "port" | "watch">): Promise<void> {
   if (port !== undefined) checkPort(port);
-  await serve(session, port);
+  await serve(session, port, watch === undefined ? undefined : await checkWatched(watch));
 }
 
 function checkPort(port: string): void {

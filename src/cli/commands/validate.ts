@@ -1,6 +1,5 @@
 import { readSources } from "../manifest-sources.ts";
-import { checkManifestSet } from "../manifest-set.ts";
-import { parseManifests } from "../manifests.ts";
+import { checkManifestSet, parseManifests } from "../manifests.ts";
 import type { Session } from "../session.ts";
 
 export interface ValidateOptions {

@@ -2,7 +2,7 @@ import { isAbsolute, resolve } from "node:path";
 import type { ObjectInput } from "../../api/meta.ts";
 import type { Workspace } from "../../api/workspace.ts";
 import { durationArgument } from "../duration-argument.ts";
-import { withLocalPaths } from "../local-paths.ts";
+import { withLocalPaths } from "../../manifests/local-paths.ts";
 import type { Session } from "../session.ts";
 import { waitUntilSettled } from "../wait-until-settled.ts";
 import { CliError } from "../world.ts";

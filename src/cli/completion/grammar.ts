@@ -57,6 +57,7 @@ const placeholders: Readonly<Record<string, Candidates>> = {
   "workspace|service/name": namesOf("workspaces"),
   service: namesOf("services"),
   node: namesOf("nodes"),
+  source: namesOf("sources"),
   machine: free,
   fingerprint: free,
   text: free,

@@ -18,6 +18,12 @@ export function withLocalPaths(spec: Fields, directory: string): Fields {
   return { ...spec, ...places, ...(isLocal ? { nodeSelector: { [localNodeLabel]: "true" } } : {}) };
 }
 
+/** The spec of a Source with the directory it follows made absolute, from `directory` on. */
+export function withAbsoluteDirectory(spec: Fields, directory: string): Fields {
+  const { directory: followed } = spec;
+  return isFields(followed) && isRelative(followed["path"]) ? { ...spec, directory: { ...followed, path: resolve(directory, followed["path"]) } } : spec;
+}
+
 function isRelativeMount(mount: unknown): mount is Fields & { readonly hostPath: string } {
   return isFields(mount) && isRelative(mount["hostPath"]);
 }

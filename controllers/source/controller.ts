@@ -1,0 +1,105 @@
+import { isDeleting } from "../../src/api/meta.ts";
+import type { KindName, KindMap } from "../../src/api/registry.ts";
+import { sourceAnnotation } from "../../src/api/annotations.ts";
+import type { Source } from "../../src/api/source.ts";
+import { keyOf, type Key } from "../../src/base/keys.ts";
+import { requeue, settled, type Outcome, type Reconciler } from "../../src/runtime/reconciler.ts";
+import { createSourceMemory, type SourceMemory } from "./memory.ts";
+import type { SourceControllerParts } from "./parts.ts";
+import { planOf, SourcePass } from "./pass.ts";
+import type { SourcePlan } from "./steps.ts";
+import type { Reading } from "../../src/sources/source-reader.ts";
+
+/** What came of an object is looked at again when it has gone. */
+const awaitGoneMs = 300;
+/** What could not be read is not watched, either: it is looked for more often. */
+const unreadableMs = 2_000;
+/** Two passes of one Source begin at least so far apart: many changes at once are one, and a quarrel over a field is no busy loop. */
+const passGapMs = 100;
+
+export interface SourceReconciler extends Reconciler {
+  /** What a pass would do now, without doing it. undefined: there is no such Source. */
+  preview(name: string, signal: AbortSignal): Promise<SourcePreview | undefined>;
+}
+
+export interface SourcePreview {
+  readonly source: Source;
+  readonly reading: Reading;
+  /** Absent when nothing could be read. */
+  readonly plan?: SourcePlan;
+}
+
+/** Has the cluster follow the manifests of each Source: a pass reads the whole set, plan.ts decides, the pass acts. */
+export function createSourceReconciler(parts: SourceControllerParts): SourceReconciler {
+  const { sources, reader, clock } = parts;
+  const memories = new Map<Key, { readonly uid: string; readonly memory: SourceMemory }>();
+  const begunMs = new Map<Key, number>();
+
+  const memoryOf = (key: Key, { metadata: { uid, name } }: Source): SourceMemory => {
+    const known = memories.get(key);
+    if (known?.uid === uid) return known.memory;
+    const memory = createSourceMemory(name);
+    memories.set(key, { uid, memory });
+    return memory;
+  };
+
+  return {
+    kind: "Source",
+    name: "source-controller",
+    watches: [{ kind: "Source" }],
+    async reconcile(key, signal): Promise<Outcome> {
+      const source = sources.byKey(key);
+      if (source === undefined || isDeleting(source)) {
+        memories.delete(key);
+        begunMs.delete(key);
+        await (source === undefined ? reader.forget(key) : reader.release(key));
+        return settled;
+      }
+      const sinceMs = clock.monotonic() - (begunMs.get(key) ?? -Infinity);
+      if (sinceMs < passGapMs) return requeue(passGapMs - sinceMs);
+      begunMs.set(key, clock.monotonic());
+      const pass = new SourcePass(parts, source, memoryOf(key, source));
+      if (source.spec.suspend) {
+        await reader.release(key);
+        await pass.write({ kind: "suspended" });
+        return settled;
+      }
+      const end = await pass.run(signal);
+      const intervalMs = (source.spec.git ?? source.spec.directory)!.intervalSeconds * 1000;
+      return requeue(end === "waiting" ? awaitGoneMs : end === "unreadable" ? Math.min(unreadableMs, intervalMs) : intervalMs);
+    },
+    async preview(name, signal) {
+      const source = sources.get({ name });
+      if (source === undefined) return undefined;
+      const reading = await reader.read(source, { fresh: true, signal });
+      if (reading.kind === "unreadable") return { source, reading };
+      return { source, reading, plan: await planOf(parts, source, reading, createSourceMemory(name), signal) };
+    },
+  };
+}
+
+/** As an informer tells of changes. */
+interface Informed<K extends KindName> {
+  onChange(listener: (change: { readonly type: "added" | "changed" | "removed"; readonly object: KindMap[K]; readonly old: KindMap[K] | undefined }) => void): void;
+}
+
+/** Wakes Sources when somebody has touched what is theirs, or when a name is free that one waits for. Changes of a status wake nobody. */
+export function wakeSources({ sources, wake, informers }: { readonly sources: SourceControllerParts["sources"]; readonly wake: (key: Key) => void; readonly informers: { readonly Workspace: Informed<"Workspace">; readonly Service: Informed<"Service">; readonly Node: Informed<"Node">; readonly Namespace: Informed<"Namespace"> } }): void {
+  const follow = <K extends "Workspace" | "Service" | "Node">(informer: Informed<K>) =>
+    informer.onChange(({ type, object, old }) => {
+      if (type === "changed" && old !== undefined && !isWritten(old, object)) return;
+      for (const name of new Set([object, old].map((each) => each?.metadata.annotations?.[sourceAnnotation]))) if (name !== undefined) wake(keyOf({ name }));
+    });
+  follow(informers.Workspace);
+  follow(informers.Service);
+  follow(informers.Node);
+  informers.Namespace.onChange(({ type }) => {
+    if (type === "removed") for (const source of sources.list()) wake(keyOf(source));
+  });
+}
+
+function isWritten(old: { readonly metadata: Source["metadata"]; readonly spec: unknown }, now: { readonly metadata: Source["metadata"]; readonly spec: unknown }): boolean {
+  const parts = ({ metadata: { labels, annotations, managedFields, deletionTimestamp }, spec }: typeof old) => [labels, annotations, managedFields, deletionTimestamp, spec];
+  const before = parts(old);
+  return parts(now).some((part, i) => part !== before[i]);
+}

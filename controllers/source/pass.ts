@@ -1,0 +1,108 @@
+import { findCondition } from "../../src/api/conditions.ts";
+import { syncRequestAnnotation } from "../../src/api/annotations.ts";
+import type { AnyObject } from "../../src/api/registry.ts";
+import { sourceObjectsMax, type InventoryEntry, type Source } from "../../src/api/source.ts";
+import { assert } from "../../src/base/assert.ts";
+import type { Reading } from "../../src/sources/source-reader.ts";
+import { fingerprint } from "../fingerprint.ts";
+import { carryOut, type CarriedOut } from "./carry-out.ts";
+import { eventsOf, shortRevision, summaryOf } from "./events.ts";
+import type { SourceMemory } from "./memory.ts";
+import { observeSource } from "./observe.ts";
+import type { SourceControllerParts } from "./parts.ts";
+import { planSource, type SourceObservation } from "./plan.ts";
+import { sourceStatus, type PassResult } from "./status.ts";
+import { refKey, type SourcePlan, type SourceStep } from "./steps.ts";
+
+type ReadSet = Extract<Reading, { readonly kind: "read" }>;
+/** unreadable: nothing is known of what should be there. waiting: something is going. */
+export type PassEnd = "settled" | "waiting" | "unreadable";
+
+/** What would be done now. */
+export async function planOf(parts: SourceControllerParts, source: Source, reading: ReadSet, memory: SourceMemory, signal: AbortSignal): Promise<SourcePlan> {
+  return planSource(source, await observeSource(parts, source, reading, memory, signal));
+}
+
+/** One pass over one Source: read all of its set, plan, act, say how it went. */
+export class SourcePass {
+  readonly #parts: SourceControllerParts;
+  readonly #memory: SourceMemory;
+  readonly #syncRequest: string | undefined;
+  #source: Source;
+  #stale: ReadSet["stale"];
+
+  constructor(parts: SourceControllerParts, source: Source, memory: SourceMemory) {
+    this.#parts = parts;
+    this.#source = source;
+    this.#memory = memory;
+    this.#syncRequest = source.metadata.annotations?.[syncRequestAnnotation];
+  }
+
+  async run(signal: AbortSignal): Promise<PassEnd> {
+    const isAsked = this.#syncRequest !== this.#source.status?.lastSyncRequest;
+    const reading = await this.#parts.reader.read(this.#source, { fresh: isAsked, signal });
+    if (reading.kind === "unreadable") {
+      await this.write(reading);
+      // What is too much takes long to find out, and is not less in a moment.
+      return reading.reason === "TooLarge" ? "settled" : "unreadable";
+    }
+    this.#stale = reading.stale;
+    const { revision } = reading;
+    const seen = await observeSource(this.#parts, this.#source, reading, this.#memory, signal);
+    const plan = planSource(this.#source, seen);
+    if (plan.kind !== "go") {
+      await this.write({ ...plan, revision });
+      return "settled";
+    }
+    // INV-1: what is about to be made is on record before it is made, and what is about to go stays there until it has been asked to.
+    if (plan.claims.length !== (this.#source.status?.inventory ?? []).length) await this.write({ kind: "begun", revision, inventory: plan.claims });
+    for (const { type, reason, message, about } of eventsOf(this.#source, plan.steps)) this.#parts.recorder.event(about, type, reason, message);
+    const done = await carryOut({ store: this.#parts.store, source: this.#source.metadata.name, reverts: this.#source.spec.driftPolicy === "revert", signal }, plan.steps);
+    const waiting = plan.steps.filter((step) => step.do === "await").map(({ wanted }) => refKey(wanted));
+    await this.write({ kind: "done", revision, drift: plan.drift, failures: done.failures, waiting, inventory: nextInventory(plan.claims, plan.steps, seen, done) });
+    const { name } = this.#source.metadata;
+    const told = summaryOf(plan.steps);
+    if (told !== "") this.#parts.recorder.event(this.#source, "Normal", "Applied", `${shortRevision(revision)}: ${told}`);
+    if (done.failures.length > 0) throw new Error(`${done.failures.length} objects of Source "${name}" could not be applied: ${done.failures[0]!.message}`);
+    return waiting.length > 0 ? "waiting" : "settled";
+  }
+
+  /** Writes the status if it differs, and tells of it. */
+  async write(result: PassResult): Promise<void> {
+    const { clock, store, recorder } = this.#parts;
+    const before = this.#source;
+    const status = sourceStatus(before, result, { nowMs: clock.now(), stale: this.#stale, syncRequest: this.#syncRequest });
+    if (fingerprint(status) === fingerprint(before.status)) return;
+    this.#source = await store.updateStatus("Source", { ...before, status });
+    const [old, now] = [before.status, status].map((each) => findCondition(each?.conditions, "Ready"));
+    if (now !== undefined && (now.status !== old?.status || now.reason !== old.reason || (now.status === "False" && now.message !== old.message))) {
+      recorder.event(this.#source, now.status === "True" || now.reason === "Suspended" ? "Normal" : "Warning", now.reason, now.message);
+    }
+  }
+}
+
+/** What is on record after the steps: what is wanted, what could not be made to go, and never what was let go of. */
+function nextInventory(claims: readonly InventoryEntry[], steps: readonly SourceStep[], seen: SourceObservation, { applied, pruned }: CarriedOut): readonly InventoryEntry[] {
+  const entries = new Map(claims.map((each) => [refKey(each), each]));
+  const released = new Set(steps.flatMap((step) => (step.do === "release" ? [refKey(step.ref)] : [])));
+  const unsettled = new Set(steps.flatMap((step) => (step.do === "create" || step.do === "configure" || step.do === "revert" || step.do === "adopt" || step.do === "await" ? [refKey(step.wanted)] : [])));
+  const wanted = seen.wanted.map((each): InventoryEntry => {
+    const key = refKey(each);
+    const now: AnyObject | undefined = applied.get(key) ?? seen.live.get(key);
+    const isAsWanted = applied.has(key) || !unsettled.has(key);
+    const { kind, namespace, name } = each;
+    // One that others have deleted, and that is left so, is still known by what was applied.
+    const { uid = entries.get(key)?.uid } = now?.metadata ?? {};
+    return { kind, ...(namespace === undefined ? {} : { namespace }), name, ...(uid === undefined ? {} : { uid }), hash: isAsWanted ? each.hash : "" };
+  });
+  const keys = new Set(wanted.map(refKey));
+  const left = claims.filter((entry) => {
+    const key = refKey(entry);
+    const live = seen.live.get(key);
+    return !keys.has(key) && !pruned.has(key) && !released.has(key) && live !== undefined && live.metadata.deletionTimestamp === undefined && entry.kind !== "Namespace";
+  });
+  const inventory = [...wanted, ...left].sort((a, b) => (refKey(a) < refKey(b) ? -1 : 1));
+  assert(new Set(inventory.map(refKey)).size === inventory.length, "an object is twice in an inventory");
+  assert(wanted.length <= sourceObjectsMax, "a Source has more objects than its record has room for");
+  return inventory;
+}

@@ -1,0 +1,370 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+import { approvedPruneAnnotation, pruneAnnotation, sourceAnnotation } from "../../src/api/annotations.ts";
+import { findCondition } from "../../src/api/conditions.ts";
+import { StatusError } from "../../src/api/status-error.ts";
+import { createSourceWorld, orNone, serviceText, workspaceText, type SourceWorld } from "../harness/source-world.ts";
+
+const applied = "True Applied";
+const six = ["a", "b", "c", "d", "e", "f"];
+
+describe("a Source", () => {
+  let world: SourceWorld;
+  let files: Map<string, string>;
+  beforeEach(async () => {
+    world = createSourceWorld();
+    files = world.files("s");
+    await world.make("s");
+  });
+  const pass = async () => {
+    await world.pass("s");
+    return await world.ready("s");
+  };
+  const edit = (name: string, patch: object) => world.store.patch("Service", { namespace: "default", name }, { type: "merge", patch }, { fieldManager: "hand" });
+  const problems = async () => ((await world.status("s")).problems ?? []).map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`);
+
+  it("makes what appears, changes what changes, deletes what vanishes", async () => {
+    files.set("a.yaml", workspaceText("dev") + "---\n" + serviceText("web", { env: { A: "1" } }));
+    assert.equal(await pass(), applied);
+    assert.deepEqual(await world.names(), ["svc/web", "ws/dev"]);
+    files.set("a.yaml", workspaceText("dev") + "---\n" + serviceText("web", { env: { A: "2" } })).set("sub/b.json", serviceText("api"));
+    assert.equal(await pass(), applied);
+    assert.deepEqual([(await world.service("web")).spec.env, await world.names()], [{ A: "2" }, ["svc/api", "svc/web", "ws/dev"]]);
+    files.delete("sub/b.json");
+    assert.equal(await pass(), applied);
+    assert.deepEqual([await world.names(), (await world.status("s")).objects], [["svc/web", "ws/dev"], 2]);
+  });
+  it("takes out a field that its manifest names no more", async () => {
+    files.set("a", serviceText("web", { env: { A: "1", B: "2" } }));
+    await pass();
+    files.set("a", serviceText("web", { env: { A: "1" } }));
+    await pass();
+    assert.deepEqual((await world.service("web")).spec.env, { A: "1" });
+  });
+  it("writes nothing in a pass over a settled set, also after a restart", async () => {
+    files.set("a", workspaceText("dev") + "---\n" + serviceText("web"));
+    await pass();
+    const { resourceVersion } = await world.store.list("Source");
+    await pass();
+    world.restart();
+    await pass();
+    assert.equal((await world.store.list("Source")).resourceVersion, resourceVersion);
+  });
+  it("makes the namespaces that are named, and leaves them", async () => {
+    files.set("a", serviceText("web", {}, { namespace: "team" }));
+    assert.equal(await pass(), applied);
+    files.set("a", serviceText("web"));
+    assert.equal(await pass(), applied);
+    assert.equal((await world.store.get("Namespace", { name: "team" })).metadata.deletionTimestamp, undefined);
+    assert.equal(await orNone(world.store.get("Service", { namespace: "team", name: "web" })), undefined);
+  });
+  it("shares Namespaces with others", async () => {
+    await world.store.create("Namespace", { apiVersion: "v1", kind: "Namespace", metadata: { name: "team", labels: { mine: "1" } }, spec: {} }, { fieldManager: "hand" });
+    files.set("a", JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: "team", labels: { theirs: "2" } } }));
+    assert.equal(await pass(), applied);
+    files.clear();
+    files.set("b", serviceText("web"));
+    assert.equal(await pass(), applied);
+    assert.equal((await world.store.get("Namespace", { name: "team" })).metadata.labels?.["mine"], "1");
+  });
+  it("with a targetNamespace puts all there, and refuses what names another", async () => {
+    await world.make("t", { targetNamespace: "team" });
+    world.files("t").set("a", serviceText("web"));
+    await world.pass("t");
+    assert.equal(await world.ready("t"), applied);
+    assert.equal((await world.store.get("Service", { namespace: "team", name: "web" })).metadata.namespace, "team");
+    world.files("t").set("b", serviceText("api", {}, { namespace: "other" }));
+    await world.pass("t");
+    assert.match((await world.status("t")).problems![0]!.message, /not the one spec\.targetNamespace names, "team"/);
+  });
+
+  describe("with something wrong", () => {
+    beforeEach(async () => {
+      files.set("a.yaml", serviceText("web"));
+      await pass();
+    });
+    it("changes nothing, and says all that is wrong, with file, line and column", async () => {
+      files.delete("a.yaml");
+      files.set("b.yaml", "kind: [\n").set("c.yaml", `apiVersion: vendetta.dev/v1alpha1\nkind: Service\nmetadata: {name: x}\nspec: {workspace: dev, command: [a], prot: 1}\n`).set("d.yaml", serviceText("new"));
+      assert.equal(await pass(), "False Invalid");
+      const said = await problems();
+      assert.match(said[0]!, /^b\.yaml:2:1: /);
+      assert.equal(said[1], 'c.yaml:4:38: Service "x": spec.prot: unknown field; did you mean "port"?');
+      assert.deepEqual(await world.names(), ["svc/web"]);
+      assert.equal(findCondition((await world.status("s")).conditions, "PruneHeld")?.status, "True");
+      files.delete("b.yaml");
+      files.delete("c.yaml");
+      assert.equal(await pass(), applied);
+      assert.deepEqual([await world.names(), (await world.status("s")).problems], [["svc/new"], undefined]);
+    });
+    it("of two files about one object", async () => {
+      files.set("b.yaml", serviceText("web"));
+      assert.equal(await pass(), "False Invalid");
+      assert.match((await problems())[0]!, /^b\.yaml:1:\d+: Service "web" is given twice; the first one is at a\.yaml:1$/);
+    });
+    it("that only the stored object shows", async () => {
+      files.set("a.yaml", serviceText("web", { workspace: "other" }));
+      assert.equal(await pass(), "False Invalid");
+      assert.match((await problems())[0]!, /^a\.yaml:1:\d+: Service "web": spec\.workspace: cannot be changed/);
+    });
+    it("of kinds that nobody keeps in files", async () => {
+      files.set("l", JSON.stringify({ apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "l" }, spec: {} }));
+      assert.equal(await pass(), "False Invalid");
+      assert.match((await problems())[0]!, /a Source applies no Lease/);
+    });
+    it("of a port that a stranger's Service has", async () => {
+      await world.store.create("Service", JSON.parse(serviceText("stranger", { port: 80 }, { namespace: "default" })) as never);
+      files.set("b", serviceText("api", { port: 80 }));
+      assert.equal(await pass(), "False Invalid");
+      assert.match((await problems())[0]!, /80 is already used by Service "stranger"/);
+    });
+  });
+
+  describe("applies in any order", () => {
+    const ports = async (...names: readonly string[]) => await Promise.all(names.map(async (name) => (await world.service(name)).spec.port));
+    it("two ports that change places", async () => {
+      files.set("a", serviceText("a", { port: 80 })).set("b", serviceText("b", { port: 81 })).set("c", serviceText("c", { port: 82 }));
+      await pass();
+      files.set("a", serviceText("a", { port: 81 })).set("b", serviceText("b", { port: 82 })).set("c", serviceText("c", { port: 80 }));
+      assert.equal(await pass(), applied);
+      assert.deepEqual(await ports("a", "b", "c"), [81, 82, 80]);
+    });
+    it("a port that goes from what vanishes to what appears", async () => {
+      files.set("old", serviceText("old", { port: 80 })).set("keep", serviceText("keep"));
+      await pass();
+      files.delete("old");
+      files.set("new", serviceText("new", { port: 80 }));
+      assert.equal(await pass(), applied);
+      assert.deepEqual([await world.names(), await ports("new")], [["svc/keep", "svc/new"], [80]]);
+    });
+    it("dependencies that turn round", async () => {
+      files.set("a", serviceText("a", { dependsOn: [{ name: "b" }] })).set("b", serviceText("b"));
+      await pass();
+      files.set("a", serviceText("a")).set("b", serviceText("b", { dependsOn: [{ name: "a" }] }));
+      assert.equal(await pass(), applied);
+      assert.deepEqual([(await world.service("a")).spec.dependsOn.length, (await world.service("b")).spec.dependsOn[0]?.name], [0, "a"]);
+    });
+  });
+
+  describe("and deletions", () => {
+    const approve = async () => {
+      const { heldPrune } = await world.status("s");
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { metadata: { annotations: { [approvedPruneAnnotation]: heldPrune!.approval } } } });
+    };
+    beforeEach(async () => {
+      for (const name of six) files.set(name, serviceText(name));
+      for (const name of ["g", "h", "i", "j"]) files.set(name, serviceText(name));
+      await pass();
+    });
+    it("of half of its objects are carried out", async () => {
+      for (const name of six.slice(1)) files.delete(name);
+      assert.equal(await pass(), applied);
+      assert.equal((await world.names()).length, 5);
+    });
+    it("of more are held, with all else, until they are approved", async () => {
+      for (const name of six) files.delete(name);
+      files.set("new", serviceText("new"));
+      assert.equal(await pass(), "False PruneHeld");
+      assert.deepEqual([(await world.names()).length, (await world.status("s")).heldPrune?.count], [10, 6]);
+      await approve();
+      assert.equal(await pass(), applied);
+      assert.deepEqual(await world.names(), ["svc/g", "svc/h", "svc/i", "svc/j", "svc/new"]);
+    });
+    it("are approved as they were shown, not as they are by then", async () => {
+      for (const name of six) files.delete(name);
+      await pass();
+      await approve();
+      files.delete("g");
+      assert.equal(await pass(), "False PruneHeld");
+      assert.equal((await world.names()).length, 10);
+    });
+    it("of everything are held, however few", async () => {
+      for (const name of [...six, "g", "h", "i"]) files.delete(name);
+      await pass();
+      await approve();
+      await pass();
+      assert.deepEqual(await world.names(), ["svc/j"]);
+      files.clear();
+      assert.equal(await pass(), "False PruneHeld");
+      assert.equal(findCondition((await world.status("s")).conditions, "PruneHeld")?.reason, "EmptySet");
+      await approve();
+      assert.equal(await pass(), applied);
+      assert.deepEqual([await world.names(), (await world.status("s")).inventory], [[], []]);
+    });
+    it("never happen when the place cannot be read, and all is well when it can again", async () => {
+      world.setReading("s", { kind: "unreadable", reason: "NotFound", message: "there is no such directory" });
+      assert.equal(await pass(), "False NotFound");
+      assert.equal(findCondition((await world.status("s")).conditions, "PruneHeld")?.status, "True");
+      assert.equal((await world.names()).length, 10);
+      world.setReading("s", undefined);
+      assert.equal(await pass(), applied);
+    });
+    it("leave alone what says so, what is another's by now, and all when prune is false", async () => {
+      await edit("a", { metadata: { annotations: { [pruneAnnotation]: "disabled" } } });
+      await edit("b", { metadata: { annotations: { [sourceAnnotation]: "other" } } });
+      for (const name of ["a", "b"]) files.delete(name);
+      assert.equal(await pass(), applied);
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { prune: false } } });
+      files.delete("c");
+      assert.equal(await pass(), applied);
+      assert.deepEqual([(await world.names()).length, (await world.status("s")).objects], [10, 7]);
+      assert.deepEqual(world.events.filter(({ reason }) => reason === "Released").map(({ message }) => message.split(":")[0]), ["Service default/a is left as it is", "Service default/b is left as it is", "Service default/c is left as it is"]);
+    });
+    it("are of the object on record, not of another one of its name", async () => {
+      await world.store.delete("Service", { namespace: "default", name: "a" });
+      await world.store.create("Service", JSON.parse(serviceText("a", {}, { namespace: "default", annotations: { [sourceAnnotation]: "s" } })) as never);
+      files.delete("a");
+      assert.equal(await pass(), applied);
+      assert.ok((await world.names()).includes("svc/a"));
+    });
+  });
+
+  describe("whose objects others change", () => {
+    beforeEach(async () => {
+      files.set("a", serviceText("web", { env: { A: "1" }, port: 80 }, { labels: { x: "y" } }));
+      await pass();
+    });
+    it("sets them again, and says so", async () => {
+      await edit("web", { spec: { env: { A: "9" } } });
+      assert.equal(await pass(), applied);
+      assert.deepEqual((await world.service("web")).spec.env, { A: "1" });
+      assert.match(world.events.find(({ reason }) => reason === "DriftReverted")!.message, /\.spec\.env\.A; it is restarted \(env changed\)$/);
+    });
+    it("leaves what its manifest does not name", async () => {
+      await edit("web", { spec: { env: { B: "2" } }, metadata: { labels: { mine: "1" } } });
+      assert.equal(await pass(), applied);
+      const { spec, metadata } = await world.service("web");
+      assert.deepEqual([spec.env, metadata.labels], [{ A: "1", B: "2" }, { x: "y", mine: "1" }]);
+    });
+    it("makes again what was deleted", async () => {
+      await world.store.delete("Service", { namespace: "default", name: "web" });
+      assert.equal(await pass(), applied);
+      assert.deepEqual(await world.names(), ["svc/web"]);
+    });
+    describe("and which only reports", () => {
+      beforeEach(async () => {
+        await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { driftPolicy: "report" } } });
+      });
+      const drift = async () => ((await world.status("s")).drift ?? []).map(({ name, fields }) => `${name} ${fields.join(" ")}`);
+      it("leaves them so, and tells which", async () => {
+        await edit("web", { spec: { env: { A: "9" } } });
+        assert.equal(await pass(), applied);
+        assert.deepEqual([(await world.service("web")).spec.env, await drift()], [{ A: "9" }, ["web .spec.env.A"]]);
+        await edit("web", { spec: { env: { A: "1" } } });
+        await pass();
+        assert.deepEqual(await drift(), []);
+      });
+      it("applies what else changes in the manifest", async () => {
+        await edit("web", { spec: { env: { A: "9" } } });
+        await pass();
+        files.set("a", serviceText("web", { env: { A: "2" }, port: 81 }, { labels: { x: "z" } }));
+        await pass();
+        const { spec, metadata } = await world.service("web");
+        assert.deepEqual([spec.env, spec.port, metadata.labels, await drift()], [{ A: "9" }, 81, { x: "z" }, ["web .spec.env.A"]]);
+      });
+      it("leaves what was deleted so, and still makes what is new", async () => {
+        await world.store.delete("Service", { namespace: "default", name: "web" });
+        files.set("b", serviceText("api"));
+        assert.equal(await pass(), applied);
+        assert.deepEqual([await world.names(), await drift()], [["svc/api"], ["web the object, which was deleted"]]);
+      });
+    });
+  });
+
+  describe("and what is not its own", () => {
+    const hand = () => world.store.create("Service", JSON.parse(serviceText("web", { env: { A: "hand", B: "x" } }, { namespace: "default" })) as never, { fieldManager: "hand" });
+    it("changes nothing as long as one object was applied by hand", async () => {
+      await hand();
+      files.set("a", serviceText("api")).set("b", serviceText("web", { env: { A: "1" } }));
+      assert.equal(await pass(), "False Refused");
+      assert.match((await problems())[0]!, /^b:1:\d+: Service "web" was not applied by this Source; /);
+      assert.deepEqual([await world.names(), (await world.service("web")).spec.env["A"]], [["svc/web"], "hand"]);
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { force: true } } });
+      assert.equal(await pass(), applied);
+      assert.deepEqual((await world.service("web")).spec.env, { A: "1", B: "x" });
+    });
+    it("says of which other Source it is, and takes it when that one is gone", async () => {
+      files.set("a", serviceText("web", { env: { S: "1" } }));
+      await pass();
+      await world.make("t");
+      world.files("t").set("x", serviceText("web", { env: { T: "1" } })).set("y", serviceText("more"));
+      await world.pass("t");
+      assert.equal(await world.ready("t"), "False Refused");
+      assert.match((await world.status("t")).problems![0]!.message, /belongs to Source "s"/);
+      assert.deepEqual(await world.names(), ["svc/web"]);
+      await world.store.delete("Source", { name: "s" });
+      await world.pass("t");
+      assert.equal(await world.ready("t"), applied);
+      assert.equal((await world.service("web")).metadata.annotations?.[sourceAnnotation], "t");
+      // What the old one applied is not its own for ever, and there is nothing left to do.
+      world.files("t").set("x", serviceText("web"));
+      await world.pass("t");
+      assert.deepEqual((await world.service("web")).spec.env, {});
+      const { resourceVersion } = await world.store.list("Service");
+      await world.pass("t");
+      assert.deepEqual([(await world.store.list("Service")).resourceVersion, (await world.preview("t", new AbortController().signal))?.plan], [resourceVersion, { kind: "go", steps: [], drift: [], claims: (await world.status("t")).inventory }]);
+    });
+    it("takes over what client-side apply had, and then takes fields out", async () => {
+      const note = { "kubectl.kubernetes.io/last-applied-configuration": "{}" };
+      await world.store.create("Service", JSON.parse(serviceText("web", { env: { A: "1", B: "2" } }, { namespace: "default", annotations: note })) as never, { fieldManager: "kubectl-client-side-apply" });
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { force: true } } });
+      files.set("a", serviceText("web", { env: { A: "1" } }));
+      assert.equal(await pass(), applied);
+      assert.deepEqual((await world.service("web")).spec.env, { A: "1" });
+    });
+  });
+
+  it("waits for what is still going, and makes it again then", async () => {
+    const finalizers = ["example.com/hold"];
+    files.set("a", serviceText("web")).set("b", serviceText("api"));
+    await pass();
+    await world.store.patch("Service", { namespace: "default", name: "web" }, { type: "merge", patch: { metadata: { finalizers } } });
+    files.delete("a");
+    await pass();
+    files.set("a", serviceText("web"));
+    assert.equal(await pass(), "False Waiting");
+    await world.store.patch("Service", { namespace: "default", name: "web" }, { type: "merge", patch: { metadata: { finalizers: [] } } });
+    assert.equal(await pass(), applied);
+    assert.equal((await world.service("web")).metadata.deletionTimestamp, undefined);
+  });
+  it("does nothing while it is suspended", async () => {
+    files.set("a", serviceText("web"));
+    await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { suspend: true } } });
+    assert.equal(await pass(), "False Suspended");
+    assert.deepEqual(await world.names(), []);
+    await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { suspend: false } } });
+    assert.equal(await pass(), applied);
+  });
+});
+
+describe("a Source cut off between any two writes", () => {
+  it("does the rest in the next pass, and forgets nothing it has made", async () => {
+    for (let writes = 0; ; writes++) {
+      let left = Infinity;
+      const world = createSourceWorld((store) => new Proxy(store, {
+        get: (target, name) => {
+          const member = target[name as keyof typeof target] as (...args: unknown[]) => unknown;
+          return (...args: unknown[]) => (left-- > 0 ? member.apply(target, args) : Promise.reject(new StatusError("ServiceUnavailable", "cut off")));
+        },
+      }));
+      await world.make("s");
+      const files = world.files("s");
+      for (const name of six) files.set(name, serviceText(name));
+      files.set("n", serviceText("n", {}, { namespace: "room" }));
+      await world.pass("s");
+      for (const name of ["a", "b"]) files.delete(name);
+      files.set("c", serviceText("c", { env: { C: "1" } })).set("x", serviceText("x", {}, { namespace: "other" })).set("y", serviceText("y"));
+      left = writes;
+      const cut = await world.pass("s").then(() => false, () => true);
+      left = Infinity;
+      world.restart();
+      // What was made before the cut, and is not wanted any more, goes as well.
+      files.delete("y");
+      await world.pass("s");
+      assert.equal(await world.ready("s"), "True Applied", `after ${writes} writes`);
+      assert.deepEqual(await world.names(), ["svc/c", "svc/d", "svc/e", "svc/f", "svc/n", "svc/x"], `after ${writes} writes`);
+      assert.deepEqual((await world.service("c")).spec.env, { C: "1" });
+      if (!cut) return assert.ok(writes > 5, "nothing was cut off");
+    }
+  });
+});
