@@ -1,4 +1,4 @@
-// Test run: about 35 s.
+// Test run: about 40 s.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
