@@ -33,6 +33,8 @@ export interface EngineWatchParts {
 const listIntervalMs = 10_000;
 const listTimeoutMs = 15_000;
 const eventsRetryMs = 2_000;
+/** A stream of events that held so long says by its end that something is the matter. One that never holds must not have its engine listed all the time. */
+const heldMsMin = 10_000;
 
 /**
  * Tells the Workspace loop which instances to look at: by the engines' events at once, by listing in any case. Finds
@@ -50,7 +52,8 @@ export function createEngineWatch(parts: EngineWatchParts): Runnable {
         const abort = new AbortController();
         const both = AbortSignal.any([signal, abort.signal]);
         const answers = createFlag();
-        const loops = [listLoop(parts, node.metadata.name, provider, answers, both), eventLoop(parts, provider, answers, both)];
+        const broke = createFlag();
+        const loops = [listLoop(parts, node.metadata.name, provider, { answers, broke }, both), eventLoop(parts, provider, { answers, broke }, both)];
         const done = Promise.all(loops.map((loop) => loop.catch((error: unknown) => {
           if (!both.aborted) log.error("engine watch ended", { node: node.metadata.name, provider: provider.name, error: messageOf(error) });
         }))).then(() => {});
@@ -85,22 +88,31 @@ function placedOn({ workspaces }: EngineWatchParts, nodeName: string, provider: 
   return workspaces.byIndex("node", nodeName).filter(({ spec }) => spec.provider === provider.name);
 }
 
+/** What the two loops of an engine tell each other. */
+interface Listening {
+  readonly answers: Flag;
+  /** The stream of events held, and then it broke. */
+  readonly broke: Flag;
+}
+
 /** An engine that cannot be listed has no events: only the listing knocks on one that is not there, most Nodes having some. */
-async function eventLoop(parts: EngineWatchParts, provider: Provider, answers: Flag, signal: AbortSignal): Promise<void> {
+async function eventLoop(parts: EngineWatchParts, provider: Provider, { answers, broke }: Listening, signal: AbortSignal): Promise<void> {
   if (provider.events === undefined) return;
   const prefix = `vendetta-${parts.cluster}-`;
   while (!signal.aborted) {
     await answers.raised(signal);
+    const begun = parts.clock.monotonic();
     try {
       for await (const id of provider.events(parts.cluster, signal)) if (id.startsWith(prefix)) wakeByUid(parts, id.slice(prefix.length));
     } catch (error) {
       if (!signal.aborted) parts.log.debug("engine events broke off", { provider: provider.name, error: messageOf(error) });
     }
+    if (parts.clock.monotonic() - begun >= heldMsMin) broke.set(true);
     if (!signal.aborted) await sleep(parts.clock, eventsRetryMs, signal);
   }
 }
 
-async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Provider, answers: Flag, signal: AbortSignal): Promise<void> {
+async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Provider, { answers, broke }: Listening, signal: AbortSignal): Promise<void> {
   let known: ReadonlyMap<string, string> | undefined;
   let orphansSince: ReadonlyMap<string, number> = new Map();
   let failing = false;
@@ -121,7 +133,18 @@ async function listLoop(parts: EngineWatchParts, nodeName: string, provider: Pro
       failing = false;
       orphansSince = await lookForOrphans(parts, nodeName, provider, { listed, placedBefore, since: orphansSince }, signal);
     }
-    await sleep(parts.clock, listIntervalMs, signal);
+    await nextTurn(parts.clock, broke, signal);
+  }
+}
+
+async function nextTurn(clock: Clock, broke: Flag, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  try {
+    await Promise.race([sleep(clock, listIntervalMs, either), broke.raised(either)]);
+  } finally {
+    over.abort(new Error("it is time"));
+    broke.set(false);
   }
 }
 

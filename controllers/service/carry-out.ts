@@ -6,7 +6,8 @@ import { ProviderError } from "../../src/providers/provider.ts";
 import type { Place } from "./locate.ts";
 import { observeService } from "./observe.ts";
 import type { ServiceControllerParts } from "./parts.ts";
-import { serviceFinalizer, type ServicePlan } from "./plan.ts";
+import { serviceFinalizer } from "./plan-down.ts";
+import type { ServicePlan } from "./service-plan.ts";
 
 export interface Acted {
   readonly service: Service;

@@ -8,7 +8,9 @@ import { fingerprint } from "../fingerprint.ts";
 import { crossingsOf, runEnvironment } from "./environment.ts";
 import type { Place } from "./locate.ts";
 import type { ServiceControllerParts } from "./parts.ts";
-import { goingDown, settleMs, type ServiceObservation } from "./plan.ts";
+import { goingDown } from "./plan-down.ts";
+import { settleMs } from "./restart-delay.ts";
+import type { ServiceObservation } from "./service-observation.ts";
 import type { Run, RunSpec } from "./supervisor.ts";
 
 /** All that the plan of a Service is made from. */

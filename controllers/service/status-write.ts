@@ -6,7 +6,7 @@ import { ProviderError } from "../../src/providers/provider.ts";
 import { fingerprint } from "../fingerprint.ts";
 import { eventsBetween } from "./events.ts";
 import type { ServiceControllerParts } from "./parts.ts";
-import type { ServicePlan } from "./plan.ts";
+import type { ServicePlan } from "./service-plan.ts";
 
 /** The Service as its plan has it. */
 export function withStatus(service: Service, plan: ServicePlan, facts: Partial<ServiceStatus>, nowMs: number): Service {

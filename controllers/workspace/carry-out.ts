@@ -1,4 +1,6 @@
 import { unreachable } from "../../src/base/assert.ts";
+import { isDeleting } from "../../src/api/meta.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
 import { instanceId, type Progress, type Provider } from "../../src/providers/provider.ts";
 import { restore, takeSnapshot } from "./carry-out-snapshots.ts";
 import type { WorkspaceDraft } from "./draft.ts";
@@ -7,7 +9,7 @@ import type { WorkspaceControllerParts } from "./parts.ts";
 import type { Placer } from "./place.ts";
 import type { WorkspaceStep } from "./plan.ts";
 
-/** How often a long creation looks whether it is still wanted. */
+/** How often a long step looks whether it is still wanted. */
 const interruptCheckMs = 250;
 /** How often creation's progress may become a status write. */
 const progressIntervalMs = 1000;
@@ -28,7 +30,8 @@ export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, 
       recorder.event(draft.stored, "Normal", "Created", `made ${id}${draft.stored.spec.image === undefined ? "" : ` from ${draft.stored.spec.image}`}`);
       return false;
     case "start":
-      await provider.start(id, signal);
+      // A machine may take minutes until it can be worked in. A change of its ports, say, is no reason to begin anew.
+      await unlessUnwanted(parts, draft, (now) => isDeleting(now) || now.spec.state === "Stopped", signal, (wanted) => provider.start(id, wanted));
       recorder.event(draft.stored, "Normal", "Started", `started ${id}`);
       return false;
     case "stop":
@@ -71,18 +74,8 @@ export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, 
 
 /** Creation may take minutes (an image): it is given up at once when the Workspace is changed or deleted meanwhile. */
 async function create(parts: WorkspaceControllerParts, draft: WorkspaceDraft, provider: Provider, signal: AbortSignal): Promise<void> {
-  const { clock, cluster, workspaces, recorder } = parts;
+  const { clock, cluster, recorder } = parts;
   const started = draft.stored;
-  const interrupt = new AbortController();
-  let check: Disposable;
-  const arm = () => {
-    check = clock.after(interruptCheckMs, () => {
-      const now = workspaces.get(started.metadata);
-      if (now === undefined || now.metadata.generation > started.metadata.generation) interrupt.abort(interrupted);
-      else arm();
-    });
-  };
-  arm();
   let toldAt = clock.monotonic();
   let telling: Promise<void> = Promise.resolve();
   const progress: Progress = (message, milestone) => {
@@ -93,10 +86,29 @@ async function create(parts: WorkspaceControllerParts, draft: WorkspaceDraft, pr
     telling = telling.then(() => draft.write({}, { type: "Ready", status: "False", reason: "Creating", message })).catch(() => {});
   };
   try {
-    await provider.create(instanceSpec(started, cluster, started.status?.ports ?? [], provider), progress, AbortSignal.any([signal, interrupt.signal]));
+    const isChanged = (now: Workspace) => now.metadata.generation > started.metadata.generation;
+    await unlessUnwanted(parts, draft, isChanged, signal, (wanted) => provider.create(instanceSpec(started, cluster, started.status?.ports ?? [], provider), progress, wanted));
+  } finally {
+    await telling;
+  }
+}
+
+/** Takes a long step, and gives it up once the Workspace is gone or is such that nobody wants it any more. @throws interrupted */
+async function unlessUnwanted({ clock, workspaces }: WorkspaceControllerParts, { stored }: WorkspaceDraft, isUnwanted: (now: Workspace) => boolean, signal: AbortSignal, act: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const interrupt = new AbortController();
+  let check: Disposable;
+  const arm = () => {
+    check = clock.after(interruptCheckMs, () => {
+      const now = workspaces.get(stored.metadata);
+      if (now === undefined || isUnwanted(now)) interrupt.abort(interrupted);
+      else arm();
+    });
+  };
+  arm();
+  try {
+    await act(AbortSignal.any([signal, interrupt.signal]));
   } finally {
     check![Symbol.dispose]();
-    await telling;
   }
 }
 

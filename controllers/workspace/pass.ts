@@ -166,7 +166,7 @@ export class WorkspacePass {
     const { uid, generation } = this.#draft.stored.metadata;
     const reason = error instanceof ProviderError ? error.reason : "Failed";
     const message = messageOf(error);
-    if (reason === "PortInUse" && (instance === undefined || instance.state === "created")) await this.#movePorts(provider, message, signal);
+    if (reason === "PortInUse") await this.#movePorts(provider, instance, message, signal);
     this.#parts.recorder.event(this.#draft.stored, "Warning", reason, message);
     if (error instanceof ProviderError && !error.retriable && !isDeleting(this.#draft.stored)) {
       this.#shared.failures.addForGood(uid, generation);
@@ -181,14 +181,22 @@ export class WorkspacePass {
     return requeue(retryMs);
   }
 
-  /** Somebody took a port between our choice and the engine's bind. Nothing has run yet, so nothing is lost by making it anew with other ports. */
-  async #movePorts(provider: Provider, why: string, signal: AbortSignal): Promise<void> {
+  /** Somebody took a port between our choice and the engine's bind, or while it did not run. */
+  async #movePorts(provider: Provider, instance: Instance | undefined, why: string, signal: AbortSignal): Promise<void> {
     const id = this.#draft.instanceId;
-    await provider.destroy(id, { volumes: false }, signal);
-    this.#parts.instances.forget(id);
     const published = (this.#draft.stored.status?.ports ?? []).filter(({ via }) => via === "Engine");
     const named = published.filter(({ nodePort }) => why.includes(String(nodePort)));
-    const stolen = named.length > 0 ? named : published;
+    let stolen = named.length > 0 ? named : published;
+    if (instance === undefined || instance.state === "created") {
+      // Nothing has run yet, so nothing is lost by making it anew with other ports.
+      await provider.destroy(id, { volumes: false }, signal);
+    } else if (provider.withdraw !== undefined && instance.state === "stopped") {
+      // Those that the manifest asks for are waited for.
+      stolen = named.filter(({ nodePort }) => !this.#draft.stored.spec.ports.some((each) => each.nodePort === nodePort));
+      if (stolen.length === 0) return;
+      await provider.withdraw(id, stolen.map(({ nodePort }) => nodePort), signal);
+    } else return;
+    this.#parts.instances.forget(id);
     await forgetStolen(this.#parts, this.#draft, ({ port }) => (stolen.some((each) => each.port === port) ? why : undefined));
   }
 }

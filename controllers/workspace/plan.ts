@@ -2,6 +2,7 @@ import { findCondition, type ConditionInput } from "../../src/api/conditions.ts"
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Workspace, WorkspaceStatus } from "../../src/api/workspace.ts";
 import type { DiskSizes, Instance } from "../../src/providers/provider.ts";
+import { signalOf } from "../exit-words.ts";
 import type { Eviction } from "./eviction.ts";
 import { planDisks, type GrowDisksStep } from "./plan-disks.ts";
 import { planSnapshots, type SnapshotsPlan, type SnapshotsSeen, type SnapshotStep } from "./plan-snapshots.ts";
@@ -124,12 +125,17 @@ function cameBack(workspace: Workspace): Partial<WorkspaceStatus> {
 function planStart(workspace: Workspace, instance: Instance): WorkspacePlan {
   // A startId on record means it ran and nobody here stopped it: a stop takes the startId away.
   const died = workspace.status?.startId !== undefined;
-  const how = instance.outOfMemory ? "was killed for want of memory" : `ended${instance.exitCode === undefined ? "" : ` with exit code ${instance.exitCode}`}`;
-  const steps: WorkspaceStep[] = died ? [{ do: "announce", type: "Warning", reason: "InstanceEnded", message: `${instance.id} ${how}; starting it again` }, { do: "start" }] : [{ do: "start" }];
+  const steps: WorkspaceStep[] = died ? [{ do: "announce", type: "Warning", reason: "InstanceEnded", message: `${instance.id} ${howItEnded(instance)}; starting it again` }, { do: "start" }] : [{ do: "start" }];
   return outline(workspace, {
     phase: "Starting", reason: "Starting", message: "its instance is being started", steps, lookAgain: true, acted: false,
     facts: died ? cameBack(workspace) : noLongerRuns,
   });
+}
+
+function howItEnded({ outOfMemory, exitCode }: Instance): string {
+  if (outOfMemory) return "was killed for want of memory";
+  const signal = exitCode === undefined ? undefined : signalOf(exitCode);
+  return signal === undefined ? `ended${exitCode === undefined ? "" : ` with exit code ${exitCode}`}` : `was ended by ${signal}`;
 }
 
 /** Nothing in it has ended: its services are as they were once it goes on, also to be stopped in order. */

@@ -8,7 +8,10 @@ import type { Lister } from "../../src/runtime/lister.ts";
 import { whyUnknown } from "../node/why-unknown.ts";
 import { evictionOf } from "./eviction.ts";
 
-/** A Service matters to its Workspace's loop when its ports are not on record, or while the Workspace waits for it to stop. */
+/**
+ * A Service matters to its Workspace's loop when its ports are not on record, while the Workspace waits for it to stop, and when it found what
+ * it runs in gone, or silent, which its Workspace is not known to be: not every engine tells of every end.
+ */
 export function workspaceToWake(workspaces: Lister<"Workspace">, service: Service): readonly Key[] {
   const key = keyOf({ namespace: service.metadata.namespace, name: service.spec.workspace });
   const workspace = workspaces.byKey(key);
@@ -16,7 +19,9 @@ export function workspaceToWake(workspaces: Lister<"Workspace">, service: Servic
   const { phase, ports = [] } = workspace.status ?? {};
   const waiting = isDeleting(workspace) || workspace.spec.state === "Stopped" || phase === "Stopping" || phase === "Recreating" || phase === "Restoring" || phase === "Moving";
   const portsDiffer = isDeleting(service) || portsOf(service.spec).some(({ port }) => !ports.some((each) => each.port === port));
-  return waiting || portsDiffer ? [key] : [];
+  const ready = findCondition(service.status?.conditions, "Ready");
+  const doubted = phase === "Running" && (ready?.status === "Unknown" || ready?.reason === "WorkspaceNotReady");
+  return waiting || portsDiffer || doubted ? [key] : [];
 }
 
 /** Whether what a Node has become may matter to a Workspace's loop. */

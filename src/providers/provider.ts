@@ -214,6 +214,11 @@ export interface Provider {
    * for one that holds as much, or that it does not have. There when the engine can. @throws NotFound, GrowFailed
    */
   growDisks?(id: string, sizes: DiskSizes, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes published ports away from an instance that does not run, by their node ports: it is started without them from then on. Its disk and
+   * its volumes stay. No-op for those that it does not publish, and when it is absent. There when the engine publishes ports. @throws StillRunning
+   */
+  withdraw?(id: string, nodePorts: readonly number[], signal: AbortSignal): Promise<void>;
   /** The last `bytesMax` bytes that its console showed, also of a machine that has ended; "" when there are none. */
   console?(id: string, bytesMax: number, signal: AbortSignal): Promise<string>;
   readonly snapshots?: Snapshots;

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Docker from "dockerode";
@@ -21,6 +21,8 @@ export interface TestDockerd {
   readonly socketPath: string;
   /** Imports a small busybox image under this name. */
   importBusybox(name: string): Promise<void>;
+  /** Kills the daemon, its containerd with it; containers and their shims live on until it is back. Keeps what it has. */
+  kill(): Promise<void>;
   /** Ends the daemon and keeps what it has; containers end with it. */
   halt(): Promise<void>;
   /** Starts it again over the same directory. */
@@ -65,7 +67,8 @@ export async function startDockerd(network?: TestNetwork): Promise<TestDockerd> 
   let child: ChildProcess | undefined;
 
   const start = async () => {
-    rmSync(join(dir, "pid"), { force: true });
+    // One that was killed left them; its pids may be those of zombies, or of anybody by now.
+    for (const file of ["pid", "exec/containerd/containerd.pid"]) rmSync(join(dir, file), { force: true });
     const [program, ...before] = [...enter, daemon];
     child = spawn(program!, [...before, "--data-root", join(dir, "data"), "--exec-root", join(dir, "exec"), "--pidfile", join(dir, "pid"), "-H", `unix://${socketPath}`, `--bridge=${bridge}`, "--log-level=warn"], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
     let said = "";
@@ -76,23 +79,31 @@ export async function startDockerd(network?: TestNetwork): Promise<TestDockerd> 
       await docker.ping();
     }, 30_000);
   };
-  const end = async () => {
-    if (child === undefined || child.exitCode !== null) return;
+  const end = async (signal: NodeJS.Signals = "SIGTERM") => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise<void>((resolve) => child!.once("exit", () => resolve()));
-    child.kill("SIGTERM");
+    child.kill(signal);
     await ended;
   };
+  /** Dies with its parent, a moment later. */
+  const containerdEnded = () => eventually(() => {
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) if (commandOf(pid).startsWith(`containerd --config ${dir}/`)) throw new Error(`containerd ${pid} still runs`);
+  }, 10_000);
   await start();
 
   return {
     socketPath,
     importBusybox: (name) => importBusybox(socketPath, name),
-    halt: end,
+    async kill() {
+      await end("SIGKILL");
+      await containerdEnded();
+    },
+    halt: () => end(),
     resume: start,
     async stop() {
       const docker = new Docker({ socketPath });
       // A daemon that was halted has nothing running.
-      if (child?.exitCode === null) for (const { Id } of await docker.listContainers({ all: true })) await docker.getContainer(Id).remove({ force: true, v: true });
+      if (child?.exitCode === null && child.signalCode === null) for (const { Id } of await docker.listContainers({ all: true })) await docker.getContainer(Id).remove({ force: true, v: true });
       await end();
       for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n").reverse()) {
         const target = line.split(" ")[1];
@@ -102,6 +113,14 @@ export async function startDockerd(network?: TestNetwork): Promise<TestDockerd> 
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return ""; // It ended while we looked.
+  }
 }
 
 async function importBusybox(socketPath: string, name: string): Promise<void> {

@@ -26,6 +26,8 @@ interface World {
   readonly orphans: FoundOrphans;
   /** Awaited once, after the next listing was made and before anybody is told of it. */
   afterListing: (() => Promise<unknown>) | undefined;
+  /** Ends the streams of events there are. */
+  cut: AbortController;
   /** Keys of Workspaces that were woken. */
   readonly woken: string[];
   /** Calls of the engine so far. */
@@ -57,13 +59,13 @@ async function watching(act: (world: World) => Promise<void>, placed: readonly s
       await afterListing?.();
       return listed;
     },
-    events: (cluster, signal) => (calls.events++, sim.events!(cluster, signal)),
+    events: (cluster, signal) => (calls.events++, sim.events!(cluster, AbortSignal.any([signal, world.cut.signal]))),
   };
   const machine = { transport: {} as Transport, providers: [provider], provider: () => provider } satisfies Machine;
   const informers = { Node: createInformer("Node", { store, clock, random, log }), Workspace: createInformer("Workspace", { store, clock, random, log, indexes: workspaceIndexes }) };
   const woken: string[] = [];
   const orphans = createFoundOrphans(() => {});
-  const world: World = { clock, store, engine, provider, orphans, woken, calls, afterListing: undefined };
+  const world: World = { clock, store, engine, provider, orphans, woken, calls, cut: new AbortController(), afterListing: undefined };
   const watch = createEngineWatch({
     cluster: "sim", store, nodes: informers.Node.lister, workspaces: informers.Workspace.lister, machines: { of: () => machine, release: () => Promise.resolve() },
     orphans, recorder: { event: () => {} }, wake: (key) => woken.push(key), clock, log,
@@ -97,6 +99,34 @@ describe("the watch of the engines", () => {
       engine.down = false;
       await clock.advance(15_000);
       assert.equal(calls.events, 1);
+    }));
+
+  it("lists an engine at once whose events had held and break off, and not one whose events never hold", () =>
+    watching(async (world) => {
+      const { clock, engine, woken, calls } = world;
+      const cut = async () => {
+        const { cut: old } = world;
+        world.cut = new AbortController();
+        old.abort(new Error("cut"));
+        await clock.advance(100);
+      };
+      engine.down = false;
+      await clock.advance(15_000);
+      await cut();
+      const before = calls.list;
+      // Opened anew after a while, and cut at once.
+      for (let i = 0; i < 3; i++) {
+        await clock.advance(2_050);
+        await cut();
+      }
+      assert.ok(calls.events >= 4 && calls.list <= before + 1, JSON.stringify(calls));
+      await clock.advance(25_000);
+      engine.down = true;
+      woken.length = 0;
+      const lists = calls.list;
+      await cut();
+      assert.equal(calls.list, lists + 1);
+      assert.deepEqual(woken, ["default/on-sim"]);
     }));
 
   it("does not list an engine that the Node found to be unusable while nothing is placed there", () =>

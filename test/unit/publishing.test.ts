@@ -59,3 +59,41 @@ describe("an engine that can publish ports while an instance runs", () => {
     assert.equal((await world.workspace("dev")).status?.phase, "Running");
   });
 });
+
+describe("a port that was taken while its instance did not run", () => {
+  for (const parts of [["withdraw"], ["withdraw", "publish"]] as const) {
+    it(`is taken away from it and another one is chosen; the instance and its disk stay (${parts.join(", ")})`, async () => {
+      const world = await placingWorld(["a"], { parts });
+      try {
+        await world.create("dev");
+        await world.store.create("Service", { apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name: "web", namespace: "default", finalizers: ["vendetta.dev/service"] }, spec: { workspace: "dev", command: ["x"], port: 80 } } as never);
+        await world.clock.advance(1000);
+        await world.store.patch("Workspace", ref, { type: "merge", patch: { metadata: { annotations: { "vendetta.dev/recreation": "1" } } } });
+        await world.clock.advance(5000);
+        const instance = () => [...world.engines.get("a")!.instances.values()][0]!;
+        const before = (await world.workspace("dev")).status!.ports![0]!;
+        await world.store.patch("Workspace", ref, { type: "merge", patch: { spec: { state: "Stopped" } } });
+        await world.clock.advance(1000);
+        assert.equal(instance().state, "stopped");
+        instance().disk = "of its own";
+        world.takenPorts.add(before.nodePort);
+        const provider = world.providers.get("a")!;
+        const start = provider.start.bind(provider);
+        provider.start = (id, signal) => {
+          const stolen = instance().ports.find(({ nodePort }) => world.takenPorts.has(nodePort));
+          return stolen === undefined ? start(id, signal) : Promise.reject(new ProviderError("PortInUse", `node port ${stolen.nodePort} is in use`, true));
+        };
+        await world.store.patch("Workspace", ref, { type: "merge", patch: { spec: { state: "Running" } } });
+        await world.clock.advance(5000);
+        const { status } = await world.workspace("dev");
+        const [port] = status!.ports!;
+        assert.deepEqual([status!.phase, instance().disk, status!.ports!.length], ["Running", "of its own", 1]);
+        assert.ok(port!.nodePort !== before.nodePort);
+        assert.equal(port!.via, instance().ports.length === 0 ? "Forward" : "Engine");
+        assert.match(world.events.join("\n"), new RegExp(`PortMoved: port 80 loses node port ${before.nodePort} and gets another one: node port ${before.nodePort} is in use`));
+      } finally {
+        await world.end();
+      }
+    });
+  }
+});

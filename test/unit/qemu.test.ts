@@ -73,6 +73,8 @@ describe("what a node tells of machines", () => {
     assert.deepEqual([instanceOf(fresh!, false).state, fresh!.ports], ["created", record.ports]);
     const dead = line("id a", `record ${JSON.stringify(record)}`, "run 7 123 boot 1 25000 0")[0]!;
     assert.deepEqual([instanceOf(dead, false).state, instanceOf(dead, false).startId], ["stopped", undefined]);
+    const ended = (...last: string[]) => instanceOf(line("id a", `record ${JSON.stringify(record)}`, ...last)[0]!, false).exitCode;
+    assert.deepEqual([ended("run 7 123 boot 1 25000 0 137"), ended("run 7 123 boot 1 25000 0 "), ended("run 7 123 boot 1 25000 0"), ended("run 7 123 boot 1 25000 1 137")], [137, undefined, undefined, undefined]);
   });
 });
 

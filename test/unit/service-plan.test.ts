@@ -3,7 +3,11 @@ import { describe, it } from "node:test";
 import { findCondition } from "../../src/api/conditions.ts";
 import type { Service, ServiceStatus } from "../../src/api/service.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
-import { planService, restartDelayMs, serviceFinalizer, settleMs, type ServiceObservation, type ServicePlan } from "../../controllers/service/plan.ts";
+import { planService } from "../../controllers/service/plan.ts";
+import { serviceFinalizer } from "../../controllers/service/plan-down.ts";
+import { restartDelayMs, settleMs } from "../../controllers/service/restart-delay.ts";
+import type { ServiceObservation } from "../../controllers/service/service-observation.ts";
+import type { ServicePlan } from "../../controllers/service/service-plan.ts";
 import type { Run } from "../../controllers/service/supervisor.ts";
 import { storedObject } from "../harness/objects.ts";
 

@@ -98,6 +98,11 @@ describe("planWorkspace", () => {
     assert.notEqual(specHashOf(machine("10Gi", "1Gi"), able), specHashOf(storedObject("Workspace", "dev", { provider: "qemu", image: "/img", resources: { disk: "10Gi" } }), able), "another disk is another machine");
     assert.deepEqual(diskSizesOf(machine("10Gi", "1Gi")), { own: 10 * 1024 ** 3, more: { data: 1024 ** 3 } });
   });
+  it("tells how what it starts again has ended, as far as the engine does", () => {
+    const told = (more: Partial<Instance>) => planWorkspace(workspace({}, { startId: "s1", phase: "Running" }), seen(instance("stopped", more))).steps.flatMap((step) => (step.do === "announce" ? [step.message] : []));
+    const ends: readonly Partial<Instance>[] = [{}, { exitCode: 0 }, { exitCode: 3 }, { exitCode: 137 }, { exitCode: 255 }, { exitCode: 137, outOfMemory: true }];
+    assert.deepEqual(ends.flatMap(told), ["ended", "ended with exit code 0", "ended with exit code 3", "was ended by SIGKILL", "ended with exit code 255", "was killed for want of memory"].map((how) => `i1 ${how}; starting it again`));
+  });
   it("names what re-creation keeps", () => {
     const plan = planWorkspace(workspace({ mounts: [{ path: "/data", volume: "data" }, { path: "/scratch", tmpfs: {} }] }), seen(instance("running", { specHash: "old" })));
     assert.match(plan.condition.message, /kept: \/data; everything else in it is lost/);

@@ -8,6 +8,7 @@ import { isNotFound } from "../../api/status-error.ts";
 import { isRefusedForGood } from "../../api/workspace-end.ts";
 import type { Workspace } from "../../api/workspace.ts";
 import type { HttpStore } from "../../client/http-store.ts";
+import { byTime, eventTime } from "../event-rows.ts";
 import { resourceArgs } from "../kind-words.ts";
 import { settled } from "../readiness.ts";
 import { nodeHint } from "../node-hint.ts";
@@ -86,6 +87,7 @@ async function tellService(telling: Telling, { metadata: { namespace, name }, sp
 
 async function tellWorkspace(telling: Telling, { metadata, spec, status }: Workspace, done: boolean, depth: number): Promise<void> {
   for (const remark of status?.remarks ?? []) line(telling, depth, `- ${remark}`);
+  if ((status?.restarts ?? 0) > 0) line(telling, depth, `- brought back ${status?.restarts === 1 ? "once" : `${status?.restarts} times`}${await lastLoss(telling, metadata)}`);
   for (const type of ["Scheduled", "Created", "Started", "Snapshots"]) {
     const condition = findCondition(status?.conditions, type);
     if (condition !== undefined && condition.status !== "True") line(telling, depth, `- ${type} is ${condition.status}: ${condition.reason}: ${condition.message}`);
@@ -107,6 +109,13 @@ async function tellWorkspace(telling: Telling, { metadata, spec, status }: Works
     const packages = packagesFor(spec.provider);
     if (provider?.reason === "NotInstalled" && packages !== undefined) line(telling, depth + 1, `→ on Debian, install it there with: apt-get install ${packages}`);
   }
+}
+
+/** How its instance was lost the last time, as long as there is an event of it. */
+async function lastLoss({ store, session }: Telling, { namespace, uid }: Workspace["metadata"]): Promise<string> {
+  const events = await store.list("Event", { namespace, fields: [{ path: "involvedObject.uid", equal: true, value: uid }] });
+  const last = byTime(events.items.filter(({ reason = "" }) => ["InstanceEnded", "InstanceLost", "Broken"].includes(reason))).at(-1);
+  return last === undefined ? "" : `; last ${humanDuration(session.world.clock.now() - Date.parse(eventTime(last)))} ago: ${last.message}`;
 }
 
 function tellNode(telling: Telling, node: Node, depth: number): void {

@@ -10,6 +10,9 @@ export const labels = {
   specHash: "vendetta.dev/spec-hash",
 } as const;
 
+/** On an image, and on what is made of it: the container whose state it is, by its name. */
+export const ofLabel = "vendetta.dev/snapshot-of";
+
 /** A tmpfs of its own: writable for any user and in a read-only image, and empty after a restart, when all pids are stale. */
 export const runDir = "/run/vendetta";
 /** Bytes; holds two runs' bounded logs of a few services. */

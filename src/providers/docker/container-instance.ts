@@ -1,6 +1,6 @@
 import type { ContainerInfo, ContainerInspectInfo } from "dockerode";
 import type { Instance, InstanceOwner, PublishedPort } from "../provider.ts";
-import { labels, runDir } from "./container-config.ts";
+import { labels, ofLabel, runDir } from "./container-config.ts";
 
 /** Who a container belongs to by its labels; undefined when it is not one of ours. */
 export function ownerOf(found: Readonly<Record<string, string>> | undefined): InstanceOwner | undefined {
@@ -10,10 +10,11 @@ export function ownerOf(found: Readonly<Record<string, string>> | undefined): In
   return { cluster, uid, namespace: found?.[labels.namespace] ?? "", name: found?.[labels.name] ?? "" };
 }
 
-function stateOf(status: string): Instance["state"] {
+/** One that was made of another's state is not as new as the engine has it: there is something on its disk. */
+function stateOf(status: string, found: Readonly<Record<string, string>>): Instance["state"] {
   switch (status) {
     case "created":
-      return "created";
+      return found[ofLabel] === undefined ? "created" : "stopped";
     case "running":
     case "restarting":
       return "running";
@@ -30,7 +31,7 @@ function stateOf(status: string): Instance["state"] {
 export function instanceFromInspect(found: ContainerInspectInfo): Instance | undefined {
   const owner = ownerOf(found.Config.Labels);
   if (owner === undefined) return undefined;
-  const state = stateOf(found.State.Status);
+  const state = stateOf(found.State.Status, found.Config.Labels);
   const running = state === "running" || state === "paused";
   const networks = Object.values(found.NetworkSettings.Networks ?? {});
   const address = found.HostConfig.NetworkMode === "host" ? "127.0.0.1" : networks.find((each) => each.IPAddress !== "")?.IPAddress;
@@ -64,7 +65,7 @@ function publishedPorts(found: ContainerInspectInfo): PublishedPort[] {
 export function instanceFromList(found: ContainerInfo): Instance | undefined {
   const owner = ownerOf(found.Labels);
   if (owner === undefined) return undefined;
-  const state = stateOf(found.State);
+  const state = stateOf(found.State, found.Labels);
   return {
     id: (found.Names[0] ?? found.Id).replace(/^\//, ""),
     owner,

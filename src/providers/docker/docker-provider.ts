@@ -13,6 +13,7 @@ import { execInContainer } from "./docker-exec.ts";
 import { createDockerSnapshots, removeSnapshotImages } from "./docker-snapshots.ts";
 import { pullImage, type PullParts } from "./docker-pull.ts";
 import { usageFromStats } from "./docker-usage.ts";
+import { withdrawPorts } from "./withdraw-ports.ts";
 
 export interface DockerProviderParts {
   readonly transport: Transport;
@@ -79,6 +80,7 @@ export function createDockerProvider({ transport, clock, socketPath, closing }: 
     },
     // Asked of nobody, there is nothing.
     console: (id, bytesMax, signal) => absentAs("", () => call(signal, () => containerConsole(docker, id, bytesMax, signal))),
+    withdraw: (id, nodePorts, signal) => withdrawPorts({ docker, socketPath }, id, nodePorts, signal),
     snapshots: createDockerSnapshots(docker, socketPath),
     async usage(id, signal) {
       // Otherwise the engine takes a second to count twice.

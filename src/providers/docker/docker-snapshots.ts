@@ -2,12 +2,12 @@ import type Docker from "dockerode";
 import type { ContainerInspectInfo } from "dockerode";
 import { timestamp } from "../../base/clock.ts";
 import { ProviderError, type Snapshot, type Snapshots } from "../provider.ts";
-import { labels } from "./container-config.ts";
+import { ofLabel } from "./container-config.ts";
 import { ownerOf } from "./container-instance.ts";
 import { callEngine, statusOf } from "./docker-client.ts";
+import { remakeContainer, stateLabels } from "./remake-container.ts";
 
-/** On images: the container whose state it is, by its name, and what it is called. */
-const ofLabel = "vendetta.dev/snapshot-of";
+/** On images: what the state of a container is called. */
 const nameLabel = "vendetta.dev/snapshot";
 
 const repositoryOf = (id: string) => `vendetta-snapshots/${id.replace(/^vendetta-/, "")}`;
@@ -42,15 +42,13 @@ export function createDockerSnapshots(docker: Docker, socketPath: string): Snaps
     async take(id, name, signal) {
       const { Id } = await find(id, signal);
       if ((await list(id, signal)).some((each) => each.name === name)) return;
-      // An image hands its labels on to whatever is made of it: ours would make somebody else's container one of ours (INV-4).
-      const Labels = { ...Object.fromEntries(Object.values(labels).map((label) => [label, ""])), [ofLabel]: id, [nameLabel]: name };
-      await call(signal, () => docker.getContainer(Id).commit({ repo: repositoryOf(id), tag: name, pause: true, Labels, abortSignal: signal }));
+      await call(signal, () => docker.getContainer(Id).commit({ repo: repositoryOf(id), tag: name, pause: true, Labels: { ...stateLabels(id), [nameLabel]: name }, abortSignal: signal }));
     },
     async restore(id, name, signal) {
       const found = await find(id, signal);
       if (found.State.Running) throw new ProviderError("StillRunning", `container ${id} runs: stop it before its disk is put back`, true);
       if (!(await list(id, signal)).some((each) => each.name === name)) throw new ProviderError("SnapshotNotFound", `${id} has no snapshot ${name}`, true);
-      await remake(docker, socketPath, id, found, tagOf(id, name), signal);
+      await remakeContainer({ docker, socketPath }, id, found, { Image: tagOf(id, name), HostConfig: found.HostConfig }, signal);
     },
     async remove(id, name, signal) {
       // Still in use, the image stays without its name until nobody needs it.
@@ -87,18 +85,4 @@ async function removeImage(docker: Docker, name: string, signal: AbortSignal): P
     if (status !== 404 && status !== 409) throw error;
     return status === 404;
   }
-}
-
-/**
- * The same container from another image, whole before the old one goes: cut off in between, one of the two is there, and the one
- * whose name is not that of an instance is an orphan. Its volumes without a name go over to it, as they are no part of its disk.
- */
-async function remake(docker: Docker, socketPath: string, id: string, old: ContainerInspectInfo, image: string, signal: AbortSignal): Promise<void> {
-  const call = <T>(ask: () => Promise<T>) => callEngine(socketPath, signal, ask);
-  const name = `${id}-restored`;
-  const config = { ...old.Config, Image: image, HostConfig: { ...old.HostConfig, VolumesFrom: [old.Id] } } as Docker.ContainerCreateOptions;
-  await call(() => docker.getContainer(name).remove({ force: true, abortSignal: signal }).catch((error: unknown) => (statusOf(error) === 404 ? undefined : Promise.reject(error as Error))));
-  const made = await call(() => docker.createContainer({ ...config, name, abortSignal: signal }));
-  await call(() => docker.getContainer(old.Id).remove({ force: true, v: false, abortSignal: signal }));
-  await call(() => made.rename({ name: id, abortSignal: signal }));
 }

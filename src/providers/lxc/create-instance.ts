@@ -1,6 +1,6 @@
 import { instanceId, ProviderError, type InstanceSpec, type Progress } from "../provider.ts";
 import type { LxcNode } from "./lxc-probe.ts";
-import { makeDiskScript, recordScript } from "./lifecycle-scripts.ts";
+import { makeDiskScript, recordScript } from "./create-scripts.ts";
 import { ensureImage } from "./lxc-images.ts";
 import type { LxcPaths } from "./lxc-paths.ts";
 import { recordOfSpec, lxcEngine, type LxcRecord } from "./lxc-record.ts";

@@ -1,7 +1,7 @@
 import { messageOf } from "../../base/errors.ts";
 import type { Transport } from "../../transports/transport.ts";
 import { ProviderError } from "../provider.ts";
-import { watchScript } from "./lifecycle-scripts.ts";
+import { watchScript } from "./look-scripts.ts";
 
 /** Bytes of an unfinished line; an id is below a hundred. */
 const lineBytesMax = 64 * 1024;

@@ -1,7 +1,7 @@
 import type { ProviderProbe } from "../provider.ts";
 import { ProviderError } from "../provider.ts";
 import { idMapOf, type IdMap } from "./id-map.ts";
-import { probeScript } from "./lifecycle-scripts.ts";
+import { probeScript } from "./look-scripts.ts";
 import { runScript, type NodeShell } from "./node-shell.ts";
 
 const probeTimeoutMs = 10_000;

@@ -1,7 +1,7 @@
 import { ProviderError, type Mount } from "../provider.ts";
 import { containerConfig, type ContainerMount, type ContainerNetwork } from "./container-config.ts";
 import type { LxcNode } from "./lxc-probe.ts";
-import { startEnvironment, startScript } from "./lifecycle-scripts.ts";
+import { startEnvironment, startScript } from "./start-scripts.ts";
 import { ensureImage } from "./lxc-images.ts";
 import { joinNetwork } from "./lxc-network.ts";
 import { vethOf, waitingInitPath, type LxcPaths } from "./lxc-paths.ts";

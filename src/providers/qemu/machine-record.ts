@@ -79,6 +79,8 @@ export interface MachineRun {
   /** Of 127.0.0.1 on the node: leads to the machine's sshd. */
   readonly sshPort: number;
   readonly alive: boolean;
+  /** Of the process, 128+n for signal n; undefined while it lives, and when nobody saw its end. */
+  readonly exitCode: number | undefined;
 }
 
 export const startIdOf = ({ pid, startTime, bootId }: MachineRun) => `${bootId.slice(0, 8)}-${pid}-${startTime}`;
@@ -94,7 +96,7 @@ export function instanceOf(seen: MachineSeen, paused: boolean): Instance {
     state: alive ? (paused ? "paused" : "running") : run === undefined ? "created" : "stopped",
     startId: alive ? startIdOf(run) : undefined,
     startedAt: alive ? new Date(run.startedAtSeconds * 1000).toISOString() : undefined,
-    exitCode: undefined, outOfMemory: false, address: alive ? "127.0.0.1" : undefined,
+    exitCode: alive ? undefined : run?.exitCode, outOfMemory: false, address: alive ? "127.0.0.1" : undefined,
     ports: seen.ports, runDir: guestRunDir, problems: [], disks: seen.disks,
   };
 }

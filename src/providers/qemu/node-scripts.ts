@@ -30,8 +30,14 @@ for home in "$1"/$2; do
   # The size that a qcow2 file's header tells, which is the true one also while it is in use.
   [ -f "$home/disk.qcow2" ] && echo "disk $(od -An -v -tu1 -j24 -N8 "$home/disk.qcow2")"
   for each in "$1/work/\${home##*/}"/disk-*.raw; do [ -f "$each" ] && stat -c 'more %s %n' "$each"; done
-  if alive "$home"; then life=1; else life=0; fi
-  [ -n "$pid" ] && echo "run $pid $started $was $since $port $life"
+  if alive "$home"; then life=1; else
+    life=0 tries=25
+    # Whoever waits for it tells a moment later how it ended.
+    while [ -n "$pid" ] && [ ! -e "$home/ended" ] && [ $tries -gt 0 ] && ! flock -n "$home/run.lock" true 2>/dev/null; do sleep 0.02; tries=$((tries - 1)); done
+  fi
+  ended=
+  { read -r ended < "$home/ended"; } 2>/dev/null
+  [ -n "$pid" ] && echo "run $pid $started $was $since $port $life $ended"
 done
 exit 0
 `;
@@ -47,7 +53,7 @@ cd "$home" || exit 3
 exec 9>lock
 flock 9
 alive . && exit 0
-rm -f run qmp.sock events.sock share*.sock
+rm -f run ended qmp.sock events.sock share*.sock
 keeper='
   # Everything that belongs to this run holds it open: it is free when all of that has ended.
   exec 8>run.lock
@@ -71,6 +77,7 @@ keeper='
       start=$(set -- \${stat##*) }; echo "\${20}")
       echo "$pid $start $boot $now $port" > run.new && mv -f run.new run && exec "$@" 2>qemu.log
     '\\'' sh "$port" "$@"
+    echo $? > ended.new && mv -f ended.new ended
   } | {
     # dd writes what it reads at once, and counts reads: short ones, too. All of them done, the file is put aside.
     reads=$((max / 32)) all=$((max / 32))

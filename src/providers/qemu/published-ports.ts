@@ -1,6 +1,8 @@
+import { untilAborted } from "../../base/until-aborted.ts";
 import type { Transport } from "../../transports/transport.ts";
 import { ProviderError, type PublishedPort } from "../provider.ts";
 import type { RunningMachine } from "./guests.ts";
+import type { MachineSeen } from "./machine-record.ts";
 import { forwardOf } from "./machine-argv.ts";
 import type { NodeMachines } from "./node-machines.ts";
 
@@ -28,4 +30,11 @@ export async function publishPorts(machines: NodeMachines, transport: Transport,
       await transport.files.write(`${home}/ports.json`, JSON.stringify(now));
     }
   }, signal);
+}
+
+/** Has a machine that does not run be started without these. */
+export async function withdrawPorts(machines: NodeMachines, transport: Transport, { id, ports }: MachineSeen, nodePorts: readonly number[], signal: AbortSignal): Promise<void> {
+  const { home } = await machines.places(id);
+  const kept = ports.filter(({ nodePort }) => !nodePorts.includes(nodePort));
+  if (kept.length < ports.length) await untilAborted(transport.files.write(`${home}/ports.json`, JSON.stringify(kept)), signal);
 }

@@ -17,7 +17,7 @@ import { createNodeFacts, probeNode } from "./node-facts.ts";
 import { createNodeMachines } from "./node-machines.ts";
 import { consoleLogBytesMax, consoleScript, endScript } from "./node-scripts.ts";
 import { enterScript } from "./prepare-script.ts";
-import { publishPorts } from "./published-ports.ts";
+import { publishPorts, withdrawPorts } from "./published-ports.ts";
 
 export interface QemuProviderParts {
   readonly transport: Transport;
@@ -152,6 +152,12 @@ export function createQemuProvider({ transport, clock, dir, guests: way }: QemuP
       const seen = await machines.find(id, signal);
       if (seen === undefined) throw new ProviderError("NotFound", `there is no instance ${id}`, true);
       await growDisks(machines, seen, sizes, signal);
+    }),
+    withdraw: (id, nodePorts, signal) => locks.hold(id, signal, async () => {
+      const seen = await machines.find(id, signal);
+      if (seen === undefined) return;
+      if (seen.run?.alive === true) throw new ProviderError("StillRunning", `${id} runs: other ports are published while it does`, true);
+      await withdrawPorts(machines, transport, seen, nodePorts, signal);
     }),
     async console(id, bytesMax, signal) {
       const { home } = await machines.places(id);

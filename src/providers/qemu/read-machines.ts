@@ -52,7 +52,7 @@ function keptDisk(text: string): Record<string, number> {
 }
 
 function runIn(text: string): MachineRun | undefined {
-  const [pid, startTime, bootId, since, sshPort, life] = text.split(" ");
+  const [pid, startTime, bootId, since, sshPort, life, ended] = text.split(" ");
   if (pid === undefined || startTime === undefined || bootId === undefined || since === undefined || sshPort === undefined) return undefined;
-  return { pid: Number(pid), startTime, bootId, startedAtSeconds: Number(since), sshPort: Number(sshPort), alive: life === "1" };
+  return { pid: Number(pid), startTime, bootId, startedAtSeconds: Number(since), sshPort: Number(sshPort), alive: life === "1", exitCode: /^\d+$/.test(ended ?? "") ? Number(ended) : undefined };
 }

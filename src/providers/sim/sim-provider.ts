@@ -9,7 +9,7 @@ export interface SimProviderOptions {
   /** Images that can be had; default: every one. */
   readonly images?: ReadonlySet<string>;
   /** Default: it keeps snapshots, and publishes what an instance was made with and nothing else. */
-  readonly parts?: readonly ("snapshots" | "publish")[];
+  readonly parts?: readonly ("snapshots" | "publish" | "withdraw")[];
 }
 
 const noProcesses = () => Promise.reject(new ProviderError("NotSupported", "a simulated instance has no processes", false));
@@ -66,6 +66,7 @@ export function createSimProvider(engine: SimEngine, { name = "docker", images, 
     },
     ...(parts.includes("snapshots") ? { snapshots: createSimSnapshots(engine, ask) } : {}),
     ...(parts.includes("publish") ? { async publish(id: string, ports: readonly PublishedPort[], signal: AbortSignal) { ask(signal); publish(engine, id, ports); } } : {}),
+    ...(parts.includes("withdraw") ? { async withdraw(id: string, nodePorts: readonly number[], signal: AbortSignal) { ask(signal); withdraw(engine, id, nodePorts); } } : {}),
     exec: noProcesses,
     dial: noProcesses,
     async *events(cluster, signal) {
@@ -120,4 +121,11 @@ function told(id: string, { spec, state, startId, startedAtMs, ports }: SimInsta
     startedAt: startId === undefined ? undefined : timestamp(startedAtMs),
     exitCode: undefined, outOfMemory: false, address: state === "running" ? "10.0.0.2" : undefined, runDir: "/run/vendetta", problems: [],
   };
+}
+
+function withdraw({ instances }: SimEngine, id: string, nodePorts: readonly number[]): void {
+  const instance = instances.get(id);
+  if (instance === undefined) return;
+  if (instance.state === "running") throw new ProviderError("StillRunning", `${id} runs`, true);
+  instance.ports = instance.ports.filter(({ nodePort }) => !nodePorts.includes(nodePort));
 }

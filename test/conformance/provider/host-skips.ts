@@ -6,6 +6,7 @@ export const hostSkips: Readonly<Record<string, string>> = {
   "memory that is mounted is empty at each start": isolation,
   "snapshots keep the disk as it was, and put it back": "keeps no snapshots",
   "publishes a port where it was told to, and says when that is taken": isolation,
+  "is started without a published port that was taken away from it, with its disk as it was": isolation,
   "publishes other ports while it runs": isolation,
   "answers on a published port": isolation,
   "enforces the limits it claims": "claims none",

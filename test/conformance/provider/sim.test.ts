@@ -48,6 +48,7 @@ providerConformance(
         "exec can be asked to end",
         "many commands run at the same time",
         "dial carries what is said, both ways and to its end",
+        "is started without a published port that was taken away from it, with its disk as it was",
         "publishes other ports while it runs",
         "what is not there is told so, and nothing is done about it",
         "an instance that ended by itself is told so, and can be started again",

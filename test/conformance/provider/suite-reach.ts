@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import type { Provider, ProviderError } from "../../../src/providers/provider.ts";
 import { eventually } from "../../harness/eventually.ts";
 import type { Kit } from "./suite-kit.ts";
 
 /** Ports inside, from the node. */
-export function reachCases({ test, signal, running, shared, patient }: Kit): void {
+export function reachCases({ test, signal, running, shared, run, patient }: Kit): void {
   const serve = async (provider: Provider, id: string, port: number, page: string) => {
     const server = await provider.exec(id, ["sh", "-c", `mkdir -p www${port} && echo ${page} > www${port}/index.html; exec busybox httpd -f -p ${port} -h www${port}`], { workingDir: "/tmp" });
     server.stdout.resume();
@@ -59,6 +61,28 @@ export function reachCases({ test, signal, running, shared, patient }: Kit): voi
     await provider.start(id, signal());
     await serve(provider, id, 80, "again");
     await answers(nodePort, "again");
+  });
+  test("is started without a published port that was taken away from it, with its disk as it was", async (provider) => {
+    const [taken, kept] = [nextPort(), nextPort()];
+    const id = await running(provider, { ports: [published(taken), published(kept, 81)] });
+    await assert.rejects(provider.withdraw!(id, [taken], signal()), (error: ProviderError) => error.reason === "StillRunning");
+    await run(provider, id, ["sh", "-c", "echo kept >/own-disk && sync"]);
+    await provider.stop(id, 0, signal());
+    const thief = createServer().listen({ host: "127.0.0.1", port: taken });
+    await once(thief, "listening");
+    try {
+      await assert.rejects(provider.start(id, signal()), (error: ProviderError) => error.reason === "PortInUse" && error.message.includes(String(taken)));
+      await provider.withdraw!(id, [taken], signal());
+      await provider.withdraw!(id, [taken], signal());
+      assert.deepEqual([(await provider.inspect(id, signal()))!.state, (await provider.inspect(id, signal()))!.ports], ["stopped", [published(kept, 81)]]);
+      await provider.start(id, signal());
+    } finally {
+      thief.close();
+    }
+    assert.equal((await run(provider, id, ["cat", "/own-disk"])).stdout.toString(), "kept\n");
+    await serve(provider, id, 81, "still there");
+    await answers(kept, "still there");
+    await provider.withdraw!(`${id}-absent`, [kept], signal());
   });
   test("publishes other ports while it runs", async (provider) => {
     const [first, second, third] = [nextPort(), nextPort(), nextPort()];
