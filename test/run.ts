@@ -51,7 +51,7 @@ function testFiles(rung: string): string[] {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
-  return names.filter((name) => name.endsWith(".test.js")).map((name) => join(here, rung, name)).filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part))).sort();
+  return names.filter((name) => name.endsWith(".test.js")).map((name) => join(here, rung, name)).filter((file) => wanted.length === 0 || wanted.some((part) => relative(here, file).includes(part))).sort();
 }
 
 function report(name: string, { passed, text, totals: own, seconds, cases: ownCases = [] }: Pick<Outcome, "passed" | "text" | "totals" | "seconds"> & Partial<Pick<Outcome, "cases">>): void {
