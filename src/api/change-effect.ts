@@ -4,7 +4,7 @@ import type { AnyObject } from "./registry.ts";
 import { portsOf, type Service } from "./service.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** What of a Workspace is fixed when its instance is made; ports are, where the engine publishes them at creation only. */
+/** What of a Workspace is fixed when its instance is made; ports are, where the engine cannot publish them while it runs. */
 export function fixedFields({ spec }: Workspace, portsAreFixed: boolean): Readonly<Record<string, unknown>> {
   const { image, imageChecksum, env, workingDir, user, mounts, resources, ports } = spec;
   return { image, env, workingDir, user, mounts, resources, engine: engineSettings(spec), ...(portsAreFixed ? { ports } : {}), ...(imageChecksum === undefined ? {} : { imageChecksum }) };
@@ -28,8 +28,8 @@ export function changeEffect(before: AnyObject, after: AnyObject): string | unde
 function workspaceEffect(before: Workspace, after: Workspace): string | undefined {
   if (after.spec.state === "Stopped") return before.spec.state === "Stopped" ? undefined : "it is stopped, with its Services";
   if (before.spec.state === "Stopped") return "it is started";
-  // Of the engines, Docker alone publishes ports, and when it makes a container.
-  const [old, next] = [before, after].map((each) => fixedFields(each, each.spec.provider === "docker")) as [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
+  // A virtual machine alone has its ports published while it runs.
+  const [old, next] = [before, after].map((each) => fixedFields(each, each.spec.provider !== "qemu")) as [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
   const changed = [...new Set([...Object.keys(old), ...Object.keys(next)])].filter((field) => !jsonEqual(old[field] ?? null, next[field] ?? null)).map((field) => (field === "engine" ? after.spec.provider : field));
   if (before.metadata.annotations?.[recreationAnnotation] !== after.metadata.annotations?.[recreationAnnotation]) changed.push(`annotation ${recreationAnnotation}`);
   if (changed.length > 0) return `its instance is made anew (${changed.join(", ")} changed), volumes are kept`;
