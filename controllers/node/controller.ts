@@ -16,7 +16,7 @@ import type { Machine, Machines } from "../machines.ts";
 import type { FoundOrphans } from "../orphan/found-orphans.ts";
 import { readMachineFacts } from "./facts.ts";
 import { describeFailure } from "./why-unknown.ts";
-import { featuresOf, planNode, type NodeObservation } from "./plan.ts";
+import { featuresOf, hostKeyNews, planNode, type NodeObservation } from "./plan.ts";
 
 export const nodeFinalizer = "vendetta.dev/node";
 
@@ -104,7 +104,9 @@ const readyEvents = { True: "NodeReady", False: "NodeNotReady", Unknown: "NodeUn
 function tell(parts: NodeControllerParts, node: Node, status: NonNullable<Node["status"]>): void {
   const before = findCondition(node.status?.conditions, "Ready");
   const after = findCondition(status.conditions, "Ready");
-  if (after !== undefined && after.status !== before?.status) parts.recorder.event(node, after.status === "True" ? "Normal" : "Warning", readyEvents[after.status], after.message);
+  const changedKey = hostKeyNews(node, status);
+  if (changedKey !== undefined) parts.recorder.event(node, "Warning", "HostKeyChanged", changedKey);
+  else if (after !== undefined && after.status !== before?.status) parts.recorder.event(node, after.status === "True" ? "Normal" : "Warning", readyEvents[after.status], after.message);
   for (const provider of status.providers ?? []) {
     const old = node.status?.providers?.find((each) => each.name === provider.name);
     if (old !== undefined && old.usable !== provider.usable) {

@@ -122,6 +122,13 @@ function conditions(node: Node, { machine, remote, now }: NodeObservation, next:
   return [...setConditions(old, timestamp(now), ...next, ...key)];
 }
 
+/** What to say of a host key that is not pinned and was not seen at the last look; undefined when there is none. Pure. */
+export function hostKeyNews({ metadata: { name }, status: old }: Node, status: NodeStatus): string | undefined {
+  const [before, after] = [old, status].map((each) => findCondition(each?.conditions, "HostKeyTrusted"));
+  if (after?.status !== "False" || (before?.status === "False" && before.message === after.message)) return undefined;
+  return `${after.message}. Nothing is asked of it until 'vendetta node trust ${name}' has taken the new key`;
+}
+
 /** Latency differs each time: it is told with the heartbeat, or when there was none. */
 function connection(old: NodeStatus, { remote }: NodeObservation, due: boolean): Pick<NodeStatus, "address" | "ssh"> {
   if (remote === undefined) return { address: "local" };

@@ -7,7 +7,11 @@ import type { Machine } from "../machines.ts";
 /** Why nothing can be said of what is on a Node; undefined when it can be asked, or nobody has tried yet. */
 export function whyUnknown(node: Node): string | undefined {
   const ready = findCondition(node.status?.conditions, "Ready");
-  return ready?.status === "Unknown" ? `Node "${node.metadata.name}" cannot be asked: ${ready.message}` : undefined;
+  if (ready?.status !== "Unknown") return undefined;
+  const { name } = node.metadata;
+  // Two fingerprints and what they may mean are told with the Node, and not of all that is on it.
+  if (ready.reason === "HostKeyChanged") return `Node "${name}" is not asked, as its host key has changed; 'vendetta node status ${name}' tells more`;
+  return `Node "${name}" cannot be asked: ${ready.message}`;
 }
 
 /**

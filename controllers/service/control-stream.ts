@@ -74,7 +74,7 @@ export class ControlStream {
     });
     exec.stdout.on("error", broke);
     exec.stderr.on("error", broke);
-    exec.exit.then(({ code, signal }) => this.#break(this.#endOf(code, signal)), broke);
+    exec.exit.then(({ code, signal }) => this.#break(this.#endOf(code, signal)), (error: unknown) => (isShellMissing(error) ? this.#break(shellMissing("the instance", error)) : broke(error)));
   }
 
   /** @throws ProviderError (those of `exec`; ShellMissing, RunDirUnusable), TransportError, TimeoutError */
@@ -86,8 +86,7 @@ export class ControlStream {
     timeout.signal.addEventListener("abort", onTimeout, { once: true });
     try {
       const exec = await provider.exec(instanceId, shellOfStdin("vendetta-control", runDir), { signal: cancelExec.signal }).catch((error: unknown) => {
-        if (error instanceof ProviderError && error.reason === "CommandNotFound") throw shellMissing(instanceId, error);
-        throw error;
+        throw isShellMissing(error) ? shellMissing(instanceId, error) : error;
       });
       const stream = new ControlStream(exec, cancelExec, options);
       exec.stdin.write(scriptLine(controlScript, { v_supervise: superviseScript }));
@@ -201,6 +200,8 @@ export class ControlStream {
     if (pending.lines.length > replyLinesMax) this.#break(new TransportError("the control shell sent an endless reply", true));
   }
 }
+
+const isShellMissing = (error: unknown) => error instanceof ProviderError && error.reason === "CommandNotFound";
 
 function shellMissing(where: string, cause: unknown): ProviderError {
   return new ProviderError("ShellMissing", `cannot supervise services: there is no "sh" in ${where}; use an image that has a shell`, false, { cause });

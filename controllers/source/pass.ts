@@ -57,7 +57,7 @@ export class SourcePass {
     // INV-1: what is about to be made is on record before it is made, and what is about to go stays there until it has been asked to.
     if (plan.claims.length !== (this.#source.status?.inventory ?? []).length) await this.write({ kind: "begun", revision, inventory: plan.claims });
     for (const { type, reason, message, about } of eventsOf(this.#source, plan.steps)) this.#parts.recorder.event(about, type, reason, message);
-    const done = await carryOut({ store: this.#parts.store, source: this.#source.metadata.name, reverts: this.#source.spec.driftPolicy === "Revert", signal }, plan.steps);
+    const done = await carryOut({ store: this.#parts.store, source: this.#source.metadata.name, reverts: this.#source.spec.driftPolicy === "revert", signal }, plan.steps);
     const waiting = plan.steps.filter((step) => step.do === "await").map(({ wanted }) => refKey(wanted));
     await this.write({ kind: "done", revision, drift: plan.drift, failures: done.failures, waiting, inventory: nextInventory(plan.claims, plan.steps, seen, done) });
     const { name } = this.#source.metadata;

@@ -42,7 +42,7 @@ export function planObject(wanted: Wanted, context: ObjectContext): ObjectPlan {
   const { live, entry, spec } = context;
   if (live === undefined) {
     const wasThere = entry !== undefined && entry.hash === wanted.hash;
-    return wasThere && spec.driftPolicy === "Report" ? { drift: { ref: wanted, fields: [deletedByHand] } } : { step: { do: "create", wanted } };
+    return wasThere && spec.driftPolicy === "report" ? { drift: { ref: wanted, fields: [deletedByHand] } } : { step: { do: "create", wanted } };
   }
   const claim = claimOn(wanted, live, context);
   if (claim.refusal !== undefined) return { claim: claim.refusal };
@@ -71,7 +71,7 @@ function planChange(wanted: Wanted, live: AnyObject, taken: boolean, { spec, ent
   if (whole.fields.length === 0) return whole.owners ? { step: stepOf("adopt", wanted, live, whole, wanted.configuration, taken) } : {};
   const isSameWish = !taken && entry !== undefined && entry.hash === wanted.hash;
   // A Namespace is shared: what others have set there is theirs.
-  const leaves = !taken && (spec.driftPolicy === "Report" || wanted.kind === "Namespace");
+  const leaves = !taken && (spec.driftPolicy === "report" || wanted.kind === "Namespace");
   if (!leaves) return { step: stepOf(isSameWish ? "revert" : "configure", wanted, live, whole, wanted.configuration, taken) };
   if (isSameWish) return { drift: { ref: wanted, fields: whole.fields.slice(0, fieldsToldMax) } };
   const theirs = [...pathsOf(whole.conflicts)].map(pathText);

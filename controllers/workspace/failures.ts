@@ -10,6 +10,9 @@ const retryMsMax = 60_000;
 export interface Failures {
   /** Counts one more; answers the milliseconds to wait: 1, 2, 4 … 60 seconds. */
   add(uid: string, generation: number): number;
+  /** The step cannot succeed unless the object is changed: it is not tried again for this generation. */
+  addForGood(uid: string, generation: number): void;
+  isForGood(uid: string, generation: number): boolean;
   /** Milliseconds left before the next try; 0 when it is due. */
   waitMs(uid: string, generation: number): number;
   count(uid: string): number;
@@ -17,7 +20,7 @@ export interface Failures {
 }
 
 export function createFailures(clock: Clock): Failures {
-  const all = new Map<string, { readonly generation: number; readonly count: number; readonly dueMs: number }>();
+  const all = new Map<string, { readonly generation: number; readonly count: number; readonly dueMs: number; readonly forGood?: true }>();
   return {
     add(uid, generation) {
       const old = all.get(uid);
@@ -25,6 +28,11 @@ export function createFailures(clock: Clock): Failures {
       const delayMs = Math.min(retryMsMax, retryMsMin * 2 ** (count - 1));
       all.set(uid, { generation, count, dueMs: clock.monotonic() + delayMs });
       return delayMs;
+    },
+    addForGood: (uid, generation) => void all.set(uid, { generation, count: 1, dueMs: clock.monotonic(), forGood: true }),
+    isForGood(uid, generation) {
+      const failure = all.get(uid);
+      return failure?.generation === generation && failure.forGood === true;
     },
     waitMs(uid, generation) {
       const failure = all.get(uid);

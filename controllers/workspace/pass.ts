@@ -138,6 +138,9 @@ export class WorkspacePass {
         return this.#failed(new ProviderError("SpecNotKept", `${instance.id} was made a moment ago, and the engine tells of another spec than it was given`, true), instance, provider, signal);
       }
       plan = planWorkspace(this.#draft.stored, observation);
+      // It would fail in the same way, and that is on record.
+      const makes = plan.steps.some((step) => step.do === "create" || step.do === "start");
+      if (makes && this.#shared.failures.isForGood(this.#draft.stored.metadata.uid, this.#draft.stored.metadata.generation)) return settled;
       // On record before anything is done: a crash from here on finds the world no stranger than the status says.
       await this.#draft.write(plan.status, plan.status.phase === "Unknown" ? { ...plan.condition, message: `${plan.condition.message}${note}` } : plan.condition, ...plan.moreConditions);
       try {
@@ -158,14 +161,19 @@ export class WorkspacePass {
     return plan?.afterMs === undefined ? settled : requeue(plan.afterMs);
   }
 
-  /** The step failed: said in the status and an event, and tried again ever more slowly. */
+  /** The step failed: said in the status and an event, and tried again ever more slowly; not at all when only another spec can help. */
   async #failed(error: unknown, instance: Instance | undefined, provider: Provider, signal: AbortSignal): Promise<Outcome> {
     const { uid, generation } = this.#draft.stored.metadata;
     const reason = error instanceof ProviderError ? error.reason : "Failed";
     const message = messageOf(error);
     if (reason === "PortInUse" && (instance === undefined || instance.state === "created")) await this.#movePorts(provider, message, signal);
-    const retryMs = this.#shared.failures.add(uid, generation);
     this.#parts.recorder.event(this.#draft.stored, "Warning", reason, message);
+    if (error instanceof ProviderError && !error.retriable && !isDeleting(this.#draft.stored)) {
+      this.#shared.failures.addForGood(uid, generation);
+      await this.#draft.write({ phase: "Failed", failures: 1, nextRetryTime: undefined }, { type: "Ready", status: "False", reason, message, observedGeneration: generation });
+      return settled;
+    }
+    const retryMs = this.#shared.failures.add(uid, generation);
     await this.#draft.write(
       { phase: isDeleting(this.#draft.stored) ? "Deleting" : "Failed", failures: this.#shared.failures.count(uid), nextRetryTime: timestamp(this.#parts.clock.now() + retryMs) },
       { type: "Ready", status: "False", reason, message },

@@ -3,7 +3,6 @@ import { isDeleting } from "../../src/api/meta.ts";
 import type { Node, Taint } from "../../src/api/node.ts";
 import { packagesFor } from "../../src/api/provider-packages.ts";
 import { formatBytes, parseQuantity } from "../../src/api/quantity.ts";
-import { labelsEqual, matchesLabels } from "../../src/api/selectors.ts";
 import type { Toleration, Workspace } from "../../src/api/workspace.ts";
 
 export type Placement = { readonly kind: "placed"; readonly nodeName: string } | { readonly kind: "unplaced"; readonly message: string };
@@ -50,7 +49,8 @@ export function whyNot(workspace: Workspace, node: Node, placedOn: PlacedOn): st
   const { spec } = workspace;
   const { name } = node.metadata;
   if (spec.nodeName !== undefined && spec.nodeName !== name) return `spec.nodeName asks for ${spec.nodeName}`;
-  if (spec.nodeSelector !== undefined && !matchesLabels(labelsEqual(spec.nodeSelector), node.metadata.labels)) return "its labels do not match spec.nodeSelector";
+  const lacking = Object.entries(spec.nodeSelector ?? {}).filter(([key, value]) => node.metadata.labels?.[key] !== value).map((each) => each.join("="));
+  if (lacking.length > 0) return `its labels do not match spec.nodeSelector: ${lacking.slice(0, 5).join(", ")}${lacking.length > 5 ? ", …" : ""}`;
   if (isDeleting(node)) return "is being deleted";
   // Its volumes there, and perhaps its processes, are of an earlier time.
   if (workspace.status?.leftBehind?.some((each) => each.nodeName === name) === true) return "still has what was left behind of it there";

@@ -56,7 +56,7 @@ export interface AccessWish {
 export interface EnrolWish extends AccessWish {
   /** The way that is on record already: its host keys are the only ones accepted. */
   readonly known?: SshReach | undefined;
-  /** Where a Docker engine must answer. Absent: it is looked for in the usual places, and may be missing. */
+  /** Where a Docker engine must answer, or with `known` is to be asked. Absent: it is looked for in the usual places, and may be missing. */
   readonly dockerSocketPath?: string | undefined;
 }
 
@@ -79,8 +79,17 @@ export interface Withdrawal {
   readonly removed: boolean;
 }
 
+/** What a cluster's Workspaces have left on a machine, in whole paths: nothing removes it but its user. */
+export interface KeptThere {
+  readonly paths: readonly string[];
+  /** How many there are besides. */
+  readonly more: number;
+}
+
 /** A way that is open, by the cluster's key. */
 export interface OpenWay {
+  /** Looks what directories there are at its end. @throws AccessError */
+  kept(): Promise<KeptThere>;
   /** Takes the cluster's key away from the machine, and from those gone through of which this is true; the farthest one first. */
   withdraw(jumpToo: (machine: SshAddress) => boolean): Promise<readonly Withdrawal[]>;
   close(): Promise<void>;

@@ -10,7 +10,7 @@ import type { ClusterKey } from "./cluster-key.ts";
 import { acceptHostKey, type Way } from "./host-keys.ts";
 import { knownHosts } from "./known-hosts.ts";
 import { probeMachine, type EngineProbe } from "./machine-probe.ts";
-import { installKey, removeKey } from "./remote-key.ts";
+import { installKey, removeKey, type PutKey } from "./remote-key.ts";
 import { logInAsUser, logInByKey } from "./user-login.ts";
 
 /** For taking a key away again, also after the user has given up. */
@@ -26,6 +26,7 @@ export interface EnrolParts {
 interface Installed {
   readonly where: string;
   readonly transport: SshTransport;
+  readonly put: PutKey;
 }
 
 /** `MachineAccess.enrol`. */
@@ -40,8 +41,8 @@ export async function enrol(parts: EnrolParts, machine: SshMachine, wish: EnrolW
   const undo = async () => {
     using bound = timeoutSignal(clock, undoMsMax, "taking the key away again");
     const left: string[] = [];
-    for (const { where, transport } of installed.splice(0).reverse()) {
-      await removeKey(transport, parts.key.authorized, bound.signal).catch((error: unknown) => left.push(`${where} (${messageOf(error)})`));
+    for (const { where, transport, put } of installed.splice(0).reverse()) {
+      await removeKey(transport, parts.key.authorized, bound.signal, put).catch((error: unknown) => left.push(`${where} (${messageOf(error)})`));
     }
     if (left.length > 0) throw new AccessError(`the key was put there, and could not be taken away again from ${left.join(", ")}: remove the line that ends in ${parts.key.authorized.comment} from ~/.ssh/authorized_keys`);
   };
@@ -59,7 +60,7 @@ export async function enrol(parts: EnrolParts, machine: SshMachine, wish: EnrolW
     }
     assert(way !== undefined && last !== undefined, "a way has at least one machine");
     const there = last;
-    const probed = await inStep("look", wish, () => probeMachine(there, clock, parts.probeEngine, wish, wish.signal));
+    const probed = await inStep("look", wish, () => probeMachine(there, clock, parts.probeEngine, { ...wish, engineMayBeMissing: wish.known !== undefined }, wish.signal));
     return { way, ...probed, changed: installed.length > 0, undo, close };
   } catch (error) {
     try {
@@ -90,8 +91,9 @@ async function enterHop(parts: EnrolParts, machine: SshMachine, wish: EnrolWish,
     return { login: found, text: `${where}, by ${found.by}` };
   });
   await step("key", async () => {
-    if (await putKey(login.transport, key, wish.signal)) {
-      installed.push({ where, transport: login.transport });
+    const put = await putKey(login.transport, key, wish.signal);
+    if (put.changed) {
+      installed.push({ where, transport: login.transport, put });
       return { text: `put into ~/.ssh/authorized_keys (${key.authorized.comment})` };
     }
     return { text: "is there already" };
@@ -110,7 +112,7 @@ async function enterHop(parts: EnrolParts, machine: SshMachine, wish: EnrolWish,
 }
 
 /** As `installKey`; a machine that lets nobody write may know the key from elsewhere. */
-async function putKey(transport: SshTransport, key: ClusterKey, signal: AbortSignal): Promise<boolean> {
+async function putKey(transport: SshTransport, key: ClusterKey, signal: AbortSignal): Promise<PutKey> {
   try {
     return await installKey(transport, key.authorized, signal);
   } catch (error) {

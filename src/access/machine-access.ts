@@ -12,6 +12,7 @@ import { clusterKey, type ClusterKey } from "./cluster-key.ts";
 import { enrol } from "./enrol.ts";
 import { checkFingerprints, describePin, fileWord, learnHostKey, type Way } from "./host-keys.ts";
 import type { EngineProbe } from "./machine-probe.ts";
+import { keptThere } from "./kept-there.ts";
 import { removeKey } from "./remote-key.ts";
 import { readSshConfig, resolveMachine, usualKeys } from "./ssh-config.ts";
 import { logInByKey } from "./user-login.ts";
@@ -37,7 +38,7 @@ export async function createMachineAccess({ sshDir, cluster, env, clock, random,
       checkFingerprints(wish.acceptHostKeys);
       return enrol({ way, home, key, probeEngine }, machine, wish);
     },
-    open: (reach, signal) => openWay(reach, key, way, signal),
+    open: (reach, signal) => openWay(reach, key, cluster, way, signal),
     trust(reach, wish) {
       checkFingerprints(wish.acceptHostKeys);
       return trust(reach, key, way, wish);
@@ -55,7 +56,7 @@ async function identityOf(reach: SshReach, key: ClusterKey) {
   }
 }
 
-async function openWay(reach: SshReach, key: ClusterKey, way: Way, signal: AbortSignal): Promise<OpenWay> {
+async function openWay(reach: SshReach, key: ClusterKey, cluster: string, way: Way, signal: AbortSignal): Promise<OpenWay> {
   const identity = await identityOf(reach, key);
   const open: { readonly machine: PinnedAddress; readonly transport: SshTransport }[] = [];
   const close = async () => {
@@ -69,6 +70,7 @@ async function openWay(reach: SshReach, key: ClusterKey, way: Way, signal: Abort
     throw error;
   }
   return {
+    kept: () => keptThere(open.at(-1)!.transport, cluster, signal),
     async withdraw(jumpToo) {
       const done: Withdrawal[] = [];
       for (const { machine, transport } of open.toReversed()) {

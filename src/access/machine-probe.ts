@@ -28,12 +28,14 @@ export interface ProbeWish {
   readonly onStep: (step: Step) => void;
   /** Where a Docker engine must answer. Absent: the usual places are tried. */
   readonly dockerSocketPath?: string | undefined;
+  /** The machine is a Node already: an engine that does not answer is only told. */
+  readonly engineMayBeMissing?: boolean | undefined;
 }
 
 const usualSocket = "/var/run/docker.sock";
 
 /** Looks at a machine step by step. @throws AccessError about what no Node can do without */
-export async function probeMachine(transport: Transport, clock: Clock, probeEngine: EngineProbe, { onStep, dockerSocketPath }: ProbeWish, parent: AbortSignal): Promise<ProbedMachine> {
+export async function probeMachine(transport: Transport, clock: Clock, probeEngine: EngineProbe, { onStep, dockerSocketPath, engineMayBeMissing }: ProbeWish, parent: AbortSignal): Promise<ProbedMachine> {
   using bound = timeoutSignal(clock, probeMsMax, "looking at the machine", parent);
   const { signal } = bound;
   const told = (name: string, text: string, isRemark = false) => onStep({ name, state: isRemark ? "remark" : "done", text });
@@ -68,7 +70,7 @@ export async function probeMachine(transport: Transport, clock: Clock, probeEngi
     problems.push(engine.problem);
   }
   signal.throwIfAborted();
-  if (dockerSocketPath !== undefined) throw new AccessError(`no Docker engine answers at ${dockerSocketPath}: ${problems[0]}`);
+  if (dockerSocketPath !== undefined && engineMayBeMissing !== true) throw new AccessError(`no Docker engine answers at ${dockerSocketPath}: ${problems[0]}`);
   told("docker", `not usable: ${problems[0]}; Workspaces of provider host can run there`, true);
   return {};
 }

@@ -7,41 +7,58 @@ const commandMsMax = 20_000;
 /** Of an authorized_keys file. */
 const fileBytesMax = 1024 * 1024;
 
-/** Where the file really is, past links, as people keep theirs elsewhere; the directory is made before. */
-const locate = 'umask 077; cd && mkdir -p .ssh && chmod 700 .ssh && file=$PWD/.ssh/authorized_keys && if [ -L "$file" ]; then file=$(readlink -f "$file"); fi && printf %s "$file"';
+/** Says whether .ssh had to be made, and where the file really is, past links, as people keep theirs elsewhere. */
+const locate = 'umask 077; cd && made= && { [ -d .ssh ] || { mkdir -p .ssh && made=made; }; } && chmod 700 .ssh && file=$PWD/.ssh/authorized_keys && if [ -L "$file" ]; then file=$(readlink -f "$file"); fi && printf "%s\n%s" "$made" "$file"';
 
-/** Whether the key was put there: false when it was there already. @throws AccessError */
-export async function installKey(transport: Transport, key: AuthorizedKey, signal: AbortSignal): Promise<boolean> {
-  return await edit(transport, "put the cluster's key into", (text) => withKey(text, key), (text) => hasKey(text, key), signal);
+/** What putting a key somewhere brought about there. */
+export interface PutKey {
+  /** False: the key was there already. */
+  readonly changed: boolean;
+  /** What was not there before. */
+  readonly made: { readonly file: boolean; readonly directory: boolean };
 }
 
-/** Whether the key was taken away: false when it was not there. @throws AccessError */
-export async function removeKey(transport: Transport, key: AuthorizedKey, signal: AbortSignal): Promise<boolean> {
-  return await edit(transport, "take the cluster's key out of", (text) => withoutKey(text, key), (text) => !hasKey(text, key), signal);
+/** @throws AccessError */
+export async function installKey(transport: Transport, key: AuthorizedKey, signal: AbortSignal): Promise<PutKey> {
+  return await edit(transport, "put the cluster's key into", (text) => withKey(text, key), (text) => hasKey(text, key), undefined, signal);
 }
 
-async function edit(transport: Transport, what: string, change: (text: string) => string, isDone: (text: string) => boolean, signal: AbortSignal): Promise<boolean> {
+/** Whether the key was taken away: false when it was not there. `put` also takes away what was made for it, if nothing else is in there. @throws AccessError */
+export async function removeKey(transport: Transport, key: AuthorizedKey, signal: AbortSignal, put?: PutKey): Promise<boolean> {
+  return (await edit(transport, "take the cluster's key out of", (text) => withoutKey(text, key), (text) => !hasKey(text, key), put, signal)).changed;
+}
+
+async function edit(transport: Transport, what: string, change: (text: string) => string, isDone: (text: string) => boolean, put: PutKey | undefined, signal: AbortSignal): Promise<PutKey> {
   try {
-    const { code, stdout: path, stderr } = await transport.run(["sh", "-c", locate], { timeoutMs: commandMsMax, signal });
+    const { code, stdout, stderr } = await transport.run(["sh", "-c", locate], { timeoutMs: commandMsMax, signal });
     if (code !== 0) throw new Error(stderr.trim() || `sh ended with exit code ${code}`);
+    const [made, ...rest] = stdout.split("\n");
+    const directory = made === "made";
+    const path = rest.join("\n");
     const before = await read(transport, path);
-    const after = change(before);
-    if (after === before) return false;
-    await transport.files.write(path, Buffer.from(after, "latin1"), 0o600);
-    if (!isDone(await read(transport, path))) throw new Error("it was written, and is not as written; does another program keep that file?");
-    return true;
+    try {
+      const after = change(before ?? "");
+      if (after === (before ?? "")) return { changed: false, made: { file: false, directory: false } };
+      if (after === "" && put?.made.file === true) await transport.files.remove(path);
+      else await transport.files.write(path, Buffer.from(after, "latin1"), 0o600);
+      if (!isDone((await read(transport, path)) ?? "")) throw new Error("it was written, and is not as written; does another program keep that file?");
+      return { changed: true, made: { file: before === undefined, directory } };
+    } finally {
+      // It stays when anything is in there.
+      if (directory || put?.made.directory === true) await transport.run(["sh", "-c", 'cd && rmdir .ssh 2>/dev/null; true'], { timeoutMs: commandMsMax, signal });
+    }
   } catch (error) {
     if (signal.aborted) throw error;
     throw new AccessError(`cannot ${what} ~/.ssh/authorized_keys: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/** One character a byte. */
-async function read(transport: Transport, path: string): Promise<string> {
+/** One character a byte; undefined when there is none. */
+async function read(transport: Transport, path: string): Promise<string | undefined> {
   try {
     return Buffer.from(await transport.files.read(path, fileBytesMax)).toString("latin1");
   } catch (error) {
-    if (codeOf(error instanceof Error ? error.cause : undefined) === "ENOENT") return "";
+    if (codeOf(error instanceof Error ? error.cause : undefined) === "ENOENT") return undefined;
     throw error;
   }
 }

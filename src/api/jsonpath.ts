@@ -180,7 +180,7 @@ class Reader {
     const char = this.#text[this.#at];
     if (char === "'" || char === '"') return { type: "literal", value: this.#quoted() };
     if (char === "@" || char === "$" || char === ".") return { type: "path", ...this.path("operand") };
-    const match = /^(true|false|null|-?\d+(\.\d+)?([eE][+-]?\d+)?)(?=[\s)=!<>]|$)/.exec(this.#text.slice(this.#at));
+    const match = /^(true|false|null|-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?)(?=[\s)=!<>]|$)/.exec(this.#text.slice(this.#at));
     if (match === null) throw this.#fail("expected @.path, a quoted text, a number, true, false or null");
     this.#at += match[0].length;
     return { type: "literal", value: JSON.parse(match[1]!) as number | boolean | null };

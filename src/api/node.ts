@@ -3,6 +3,7 @@ import { conditions } from "./conditions.ts";
 import { dnsSubdomain, type ObjectMeta } from "./meta.ts";
 import type { KindDefinition } from "./kind.ts";
 import { mergedByKeys } from "./list-type.ts";
+import { localLabelCauses } from "./local-node-label.ts";
 import { reachCauses, sshReach } from "./ssh-reach.ts";
 import type { StatusCause } from "./status-error.ts";
 
@@ -105,9 +106,6 @@ export type NodeSpec = Readonly<z.infer<typeof spec>>;
 export type NodeStatus = Readonly<z.infer<typeof status>>;
 export type Taint = Readonly<z.infer<typeof taint>>;
 
-/** Label, with the value "true", of the Node that is the server's own machine: what a nodeSelector asks for to stay there. */
-export const localNodeLabel = "vendetta.dev/local";
-
 /** A machine that Workspaces run on. */
 export interface Node {
   readonly apiVersion: "vendetta.dev/v1alpha1";
@@ -145,9 +143,10 @@ export const nodeKind: KindDefinition<Node> = {
     { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
   ],
   selectableFields: ["spec.unschedulable"],
-  validate({ spec }): readonly StatusCause[] {
+  validate(node, old): readonly StatusCause[] {
+    const { spec } = node;
     const { nodePorts } = spec;
-    const causes = [...reachCauses(spec)];
+    const causes = [...reachCauses(spec), ...localLabelCauses(node, old)];
     if (nodePorts.from > nodePorts.to) causes.push({ field: "spec.nodePorts.to", message: `must not be below from (${nodePorts.from})`, reason: "FieldValueInvalid" });
     return causes;
   },

@@ -33,7 +33,7 @@ const spec = z.strictObject({
   targetNamespace: dnsLabel.optional().describe("Namespace that all objects go to; one that names another is refused. Absent: objects that name none go to default."),
   prune: z.boolean().default(true).describe("Whether a Workspace, Service or Source that vanishes from the set is deleted. Namespaces and Nodes never are, nor what has the annotation vendetta.dev/prune: disabled."),
   maxPrunePercent: z.number().int().min(0).max(100).default(50).describe("When five objects or more would be deleted at once, and they are more than this share of the Source's, nothing is done until 'vendetta source approve'."),
-  driftPolicy: z.enum(["Revert", "Report"]).default("Revert").describe("What becomes of fields that somebody else has changed: Revert sets them again, Report leaves them and says so."),
+  driftPolicy: z.enum(["revert", "report"]).default("revert").describe("What becomes of fields that somebody else has changed: revert sets them again, report leaves them and says so."),
   force: z.boolean().default(false).describe("Whether objects that were applied by hand or by another Source are taken over."),
 });
 

@@ -21,7 +21,7 @@ export const port = z.number().int().min(1, "must be between 1 and 65535").max(6
 
 const mount = z.strictObject({
   path: absolutePath.describe("Absolute path where it appears inside the workspace."),
-  hostPath: absolutePath.optional().describe("A directory or file of the node. It must exist."),
+  hostPath: absolutePath.optional().describe("A directory or file of the node. It must exist. 'vendetta apply' takes a path that is relative to the manifest's directory, and then keeps the Workspace on this machine unless nodeName or nodeSelector says otherwise."),
   volume: dnsLabel.optional().describe("Name of a volume that is kept while the Workspace exists, over stops and re-creations."),
   tmpfs: z.strictObject({ size: quantity.optional().describe("Most bytes it can hold, as a quantity such as 64Mi.") }).optional().describe("Memory that is empty at each start."),
   readOnly: z.boolean().default(false).describe("Whether writing to it is refused."),
@@ -115,7 +115,7 @@ const status = z.strictObject({
   startedAt: z.string().optional().describe("When the instance was started, RFC 3339."),
   restarts: z.number().int().optional().describe("Times the instance was brought back after it had ended or vanished unasked."),
   failures: z.number().int().optional().describe("Failures in a row of the step at hand; sets the back-off."),
-  nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339."),
+  nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339. Absent while the phase is Failed: only a change of the spec can help."),
   address: z.string().optional().describe("Address of the instance, as seen from its node."),
   ports: mergedByKeys(z.array(workspacePort), "port").optional().describe("Where its ports answer on the server's machine."),
   remarks: z.array(z.string()).optional().describe("What its user should know of the instance though nothing is wrong, as its engine tells."),

@@ -5,6 +5,7 @@ import { applyObject, type AppliedObject, type ApplyOne } from "./apply-object.t
 import { causeProblems, type ManifestProblem } from "../manifests/manifest-problem.ts";
 import type { ManifestObject } from "../manifests/read-manifests.ts";
 import { checkManifestSet, ManifestError } from "./manifests.ts";
+import { namespaceHint } from "./not-found.ts";
 import type { Printable } from "./output.ts";
 
 const aboutTheObject: ReadonlySet<StatusReason> = new Set<StatusReason>(["Invalid", "NotFound", "BadRequest", "Forbidden"]);
@@ -19,6 +20,7 @@ export async function planApply(store: Store, objects: readonly ManifestObject[]
   const rooms = new Set(objects.filter((each) => each.kind === "Namespace").map((each) => each.name));
   const problems: ManifestProblem[] = [];
   const planned: AppliedObject[] = [];
+  const absent = new Set<string>();
   for (const object of objects) {
     signal.throwIfAborted();
     try {
@@ -30,7 +32,13 @@ export async function planApply(store: Store, objects: readonly ManifestObject[]
       // What is not about the object (the store has stopped, too many requests) is told as it is.
       else if (!aboutTheObject.has(error.reason)) throw error;
       else {
-        const { causes = [] } = error.details;
+        const { causes = [], kind, name } = error.details;
+        if (isNotFound(error) && kind === "namespaces" && name !== undefined) {
+          // Once for all that is to go there.
+          if (!absent.has(name)) problems.push({ place: object.at(""), message: `${error.message}; ${await namespaceHint(store, name)}` });
+          absent.add(name);
+          continue;
+        }
         if (causes.length === 0) problems.push({ place: object.at(""), message: error.message });
         else problems.push(...causeProblems(object, causes));
       }

@@ -5,6 +5,7 @@ import type { AnyObject } from "../api/registry.ts";
 import type { Service } from "../api/service.ts";
 import type { Source } from "../api/source.ts";
 import type { Workspace } from "../api/workspace.ts";
+import { nodeHint } from "./node-hint.ts";
 import { addressOf } from "./node-reach.ts";
 import { settled } from "./readiness.ts";
 
@@ -102,7 +103,7 @@ function nodeProblems(node: Node): readonly ClusterProblem[] {
   const problems: ClusterProblem[] = [];
   const verdict = settled(node);
   const ready = findCondition(node.status?.conditions, "Ready");
-  if (!verdict.done) problems.push(problemOf(node, ready === undefined || ready.status === "True" ? verdict.state : ready.reason, verdict.message));
+  if (!verdict.done) problems.push(problemOf(node, ready === undefined || ready.status === "True" ? verdict.state : ready.reason, [verdict.message, nodeHint(node)].filter((each) => each !== undefined && each !== "").join("; ")));
   const orphans = node.status?.orphans ?? [];
   if (orphans.length > 0) problems.push(problemOf(node, "Orphans", `${orphans.length === 1 ? "an instance belongs" : `${orphans.length} instances belong`} to no Workspace; 'vendetta get orphans' lists them`));
   return problems;

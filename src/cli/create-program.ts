@@ -217,7 +217,7 @@ function addGet(program: Command, run: Run, selectors: (command: Command) => Com
     .option("-A, --all-namespaces", "of all namespaces")
     .option("-o, --output <format>", "json, yaml, name, wide, jsonpath=TEMPLATE or custom-columns=NAME:PATH,…")
     .option("-w, --watch", "go on with each change")
-    .option("--sort-by <jsonpath>", "order by a field, such as .metadata.creationTimestamp")
+    .option("--sort-by <jsonpath>", "order by a field, such as .metadata.creationTimestamp; objects without it come first")
     .option("--show-labels", "a last column with the labels")
     .option("--show-managed-fields", showManagedFields)
     .option("--no-headers", "no line of column names")

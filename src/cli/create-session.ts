@@ -1,4 +1,5 @@
 import { homePaths } from "../base/home.ts";
+import { isNotFound } from "../api/status-error.ts";
 import { createHttpStore, type HttpStore } from "../client/http-store.ts";
 import { acceptsConnections } from "./accepts-connections.ts";
 import { packageVersion } from "./package-info.ts";
@@ -11,6 +12,10 @@ export async function inSession(world: CliWorld, options: GlobalOptions, signal:
   const session = createSession(world, options, signal);
   try {
     await action(session);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const { explained } = await import("./not-found.ts");
+    throw await explained(session, error);
   } finally {
     await session.close();
   }

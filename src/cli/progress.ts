@@ -6,6 +6,7 @@ import { printable, stateStyle } from "./style.ts";
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const frameMs = 100;
 const rowsMax = 30;
+const toldMax = 10_000;
 
 /** Tells on stderr how a wait goes: a block that is redrawn on a terminal, one line a change anywhere else. */
 export interface Progress extends Disposable {
@@ -19,14 +20,16 @@ export function createProgress(session: Session): Progress {
 const labelOf = ({ target }: AwaitedObject) => `${resourceName(target.kind).split(".")[0]}/${target.name}`;
 
 function lineProgress({ tell }: Session): Progress {
-  const told = new Map<string, string>();
+  // What is tried again and again goes through the same states: each is told once.
+  const told = new Set<string>();
   return {
     update(states) {
       for (const state of states) {
         const { verdict } = state;
         const line = `${labelOf(state)}: ${verdict.state}${verdict.message === "" ? "" : ` (${printable(verdict.message)})`}`;
-        if (told.get(labelOf(state)) !== line) tell(line);
-        told.set(labelOf(state), line);
+        if (told.has(line)) continue;
+        tell(line);
+        if (told.size < toldMax) told.add(line);
       }
     },
     [Symbol.dispose]() {},

@@ -1,5 +1,6 @@
 import { findCondition, type Condition } from "../api/conditions.ts";
 import { hasEndedForGood } from "../api/service-end.ts";
+import { isRefusedForGood } from "../api/workspace-end.ts";
 import type { AnyObject } from "../api/registry.ts";
 
 /** Where an object stands on its way to what was asked of it. */
@@ -30,7 +31,8 @@ export function settled(object: AnyObject | undefined): Verdict {
   if (object.kind === "Namespace" || object.kind === "Event") return { done: true, state: "Active", message: "" };
   const { observedGeneration = 0, conditions, phase } = observedOf(object);
   const ready = findCondition(conditions, "Ready");
-  const state = phase ?? (ready?.status === "True" ? "Ready" : "Pending");
+  const state = phase ?? (ready?.status === "True" ? "Ready" : ready?.status === "Unknown" ? "Unknown" : "Pending");
+  if (object.kind === "Workspace" && isRefusedForGood(object)) return { done: false, state, message: ready?.message ?? "", final: true };
   if (observedGeneration < object.metadata.generation) return { done: false, state, message: ready === undefined ? "has not been looked at yet" : ready.status === "True" ? "its latest change has not been acted on yet" : ready.message };
   if (object.kind === "Workspace" && object.spec.state === "Stopped") return { done: phase === "Stopped", state, message: phase === "Stopped" ? "" : (ready?.message ?? "") };
   if (object.kind === "Source" && object.spec.suspend) return { done: ready?.reason === "Suspended", state: "Suspended", message: ready?.reason === "Suspended" ? "" : (ready?.message ?? "") };

@@ -19,7 +19,8 @@ export async function waitUntilSettled(session: Session, store: Store, targets: 
   progress[Symbol.dispose]();
   const lines = late.slice(0, listedMax).map(({ target, verdict }) => `  ${resourceName(target.kind)}/${target.name}: ${verdict.state}${verdict.message === "" ? "" : `: ${printable(verdict.message)}`}`);
   if (late.length > listedMax) lines.push(`  … and ${late.length - listedMax} more`);
-  const first = late[0]!.target;
-  const over = late.some((each) => each.verdict.final === true);
+  const final = late.find((each) => each.verdict.final === true);
+  const over = final !== undefined;
+  const first = (final ?? late[0]!).target;
   throw new CliError(`${late.length} of ${states.length} not ready${over ? "" : ` after ${timeoutMs / 1000} s`}:\n${lines.join("\n")}\n${over ? "What has failed for good waits for a change; the others go on trying" : "They go on trying"}; 'vendetta explain-state ${first.kind.toLowerCase()} ${first.name}${first.namespace === undefined || first.namespace === "default" ? "" : ` -n ${first.namespace}`}' tells why`);
 }

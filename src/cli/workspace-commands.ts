@@ -6,8 +6,7 @@ const collect = (value: string, before: readonly string[] | undefined): readonly
 /** The grammar of `vendetta workspace`: words for what manifests say, too. */
 export function addWorkspaceCommands(program: Command, run: RunInSession): void {
   const workspace = program.command("workspace").alias("ws").description("make, start, stop, list and remove Workspaces, and work in them");
-  workspace.command("create <text>").description("make a Workspace and wait until it is Ready; for more than this says, apply a manifest")
-    .usage("[options] <name>")
+  workspace.command("create <new-name>").description("make a Workspace and wait until it is Ready; for more than this says, apply a manifest")
     .option("--image <image>", "what a container is made from, such as node:20")
     .option("--provider <provider>", "docker, lxc, qemu or host, which is plain processes without isolation (default: docker)")
     .option("--node <node>", "Node to run on (default: a Ready one with room)")
@@ -30,15 +29,13 @@ export function addWorkspaceCommands(program: Command, run: RunInSession): void 
     .action((options) => run(async (session) => (await import("./commands/get.ts")).get(session, ["workspaces"], options)));
   workspace.command("rm <workspace...>").description("delete Workspaces with their disks, and wait until they are gone").option("--timeout <duration>", "how long to wait", "5m")
     .action((names: string[], options) => run(async (session) => (await import("./commands/delete.ts")).deleteCommand(session, ["workspaces", ...names], options)));
-  workspace.command("snapshot <workspace> [text]").description("keep a Workspace's own disk as it is now, under a name, until it is deleted; volumes and mounts are not part of it")
-    .usage("[options] <workspace> [name]")
+  workspace.command("snapshot <workspace> [snapshot]").description("keep a Workspace's own disk as it is now, under a name, until it is deleted; volumes and mounts are not part of it")
     .option("--delete", "delete the snapshot of that name")
     .option("--timeout <duration>", "how long to wait", "5m")
     .action((name: string, snapshot: string | undefined, options) => run(async (session) => (await import("./commands/workspace-snapshot.ts")).workspaceSnapshot(session, name, snapshot, options)));
   workspace.command("snapshots <workspace>").description("list a Workspace's snapshots")
     .action((name: string) => run(async (session) => (await import("./commands/workspace-snapshot.ts")).workspaceSnapshots(session, name)));
-  workspace.command("restore <workspace> <text>").description("put a Workspace's own disk back to a snapshot; what was written to it since is lost")
-    .usage("[options] <workspace> <snapshot>")
+  workspace.command("restore <workspace> <snapshot>").description("put a Workspace's own disk back to a snapshot; what was written to it since is lost")
     .option("-y, --yes", "do not ask before that")
     .option("--timeout <duration>", "how long to wait", "5m")
     .action((name: string, snapshot: string, options) => run(async (session) => (await import("./commands/workspace-snapshot.ts")).workspaceRestore(session, name, snapshot, options)));

@@ -4,6 +4,7 @@ import { ProviderError } from "../providers/provider.ts";
 import type { Lister } from "../runtime/lister.ts";
 import { runEnvironment } from "../../controllers/service/environment.ts";
 import type { Commands, CommandWish } from "../server/commands.ts";
+import { failedCommand, startFailureOf, withStartFailure } from "./start-failure.ts";
 import type { Store } from "../store/store.ts";
 import { TransportError } from "../transports/transport.ts";
 import { runningInstance, type RunningInstanceParts } from "./running-instance.ts";
@@ -22,11 +23,15 @@ export function createInstanceCommands(parts: InstanceCommandsParts): Commands {
   return async (wish) => {
     const cannot = `Cannot run a command in ${wish.kind.toLowerCase()} "${wish.ref.name}"`;
     const { workspaceName, env, workingDir } = await placeOf(parts, wish);
-    const { provider, instance } = await runningInstance(parts, { namespace: wish.ref.namespace, name: workspaceName }, cannot, wish.signal);
+    const { provider, instance } = await runningInstance(parts, { namespace: wish.ref.namespace, name: workspaceName }, { cannot, subject: wish.kind === "Workspace" ? "it" : `its workspace "${workspaceName}"` }, wish.signal);
     const terminal = wish.terminal ? { tty: firstWindow } : {};
+    const failureOf = (error: unknown) => startFailureOf(error, wish.argv[0] ?? "", workspaceName);
     try {
-      return await provider.exec(instance.id, wish.argv, { env: { ...(wish.terminal ? { TERM: "xterm" } : {}), ...env }, workingDir, signal: wish.signal, ...terminal });
+      const command = await provider.exec(instance.id, wish.argv, { env: { ...(wish.terminal ? { TERM: "xterm" } : {}), ...env }, workingDir, signal: wish.signal, ...terminal });
+      return withStartFailure(command, failureOf, wish.terminal);
     } catch (error) {
+      const failure = failureOf(error);
+      if (failure !== undefined) return failedCommand(failure, wish.terminal);
       if (error instanceof ProviderError || error instanceof TransportError) throw new StatusError("BadRequest", `${cannot}: ${messageOf(error)}`, {}, { cause: error });
       throw error;
     }

@@ -5,7 +5,7 @@ import { runningInstance, type RunningInstanceParts } from "./running-instance.t
 /** Connects to ports inside instances, wherever they run. */
 export function createInstanceDial(parts: RunningInstanceParts): Dial {
   return async (workspace, port, signal) => {
-    const { provider, instance } = await runningInstance(parts, workspace, `Cannot reach port ${port}`, signal);
+    const { provider, instance } = await runningInstance(parts, workspace, { cannot: `Cannot reach port ${port}`, subject: `workspace "${workspace.name}"` }, signal);
     try {
       return await provider.dial(instance.id, port, signal);
     } catch (error) {

@@ -78,7 +78,7 @@ function openLocal(parts: MachinesParts, node: Node): Omit<OpenMachine, "reach">
 function openRemote(parts: MachinesParts, node: Node, ssh: NonNullable<Node["spec"]["ssh"]>): Omit<OpenMachine, "reach"> {
   const { paths, cluster, clock, random, onWayChange } = parts;
   const here = createLocalTransport({ clock });
-  const way = openSshWay({ nodeName: node.metadata.name, ssh, sshDir: paths.sshDir, here, onChange: () => onWayChange(node.metadata.name), clock, random });
+  const way = openSshWay({ ssh, sshDir: paths.sshDir, here, onChange: () => onWayChange(node.metadata.name), clock, random });
   const dir = async () => `${await way.homeThere()}/.local/share/vendetta/${cluster}/instances`;
   const closing = new AbortController();
   const guests = createGuestWay({ ...parts, sshDir: paths.sshDir });

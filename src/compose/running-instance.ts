@@ -22,9 +22,15 @@ export interface RunningInstance {
   readonly instance: Instance;
 }
 
-/** The instance of a Workspace, which runs. `cannot` begins the message. @throws StatusError BadRequest saying why it does not, ServiceUnavailable when that cannot be found out */
-export async function runningInstance(parts: RunningInstanceParts, ref: NamespacedName, cannot: string, signal: AbortSignal): Promise<RunningInstance> {
-  const refused = (why: string) => new StatusError("BadRequest", `${cannot}: its workspace "${ref.name}" ${why}`);
+/** How a message begins, and what it calls the Workspace after that: `its workspace "dev"`, or "it" where the beginning has named it. */
+export interface Refusal {
+  readonly cannot: string;
+  readonly subject: string;
+}
+
+/** The instance of a Workspace, which runs. @throws StatusError BadRequest saying why it does not, ServiceUnavailable when that cannot be found out */
+export async function runningInstance(parts: RunningInstanceParts, ref: NamespacedName, { cannot, subject }: Refusal, signal: AbortSignal): Promise<RunningInstance> {
+  const refused = (why: string) => new StatusError("BadRequest", `${cannot}: ${subject} ${why}`);
   const workspace = parts.workspaces.get(ref);
   if (workspace === undefined) throw refused("does not exist");
   const { nodeName, instanceId } = workspace.status ?? {};
@@ -35,7 +41,7 @@ export async function runningInstance(parts: RunningInstanceParts, ref: Namespac
   if (provider === undefined || instanceId === undefined) throw refused("is not placed on a node yet");
   const instance = await parts.instances.inspect(provider, instanceId, signal).catch((error: unknown) => {
     if (!(error instanceof ProviderError || error instanceof TransportError)) throw error;
-    throw new StatusError("ServiceUnavailable", `${cannot}: its workspace "${ref.name}" cannot be asked at the moment: ${messageOf(error)}`, {}, { cause: error });
+    throw new StatusError("ServiceUnavailable", `${cannot}: ${subject} cannot be asked at the moment: ${messageOf(error)}`, {}, { cause: error });
   });
   if (instance?.state !== "running") throw refused(workspace.spec.state === "Stopped" ? `is stopped; 'vendetta workspace up ${ref.name}' starts it` : `does not run; see 'vendetta describe workspace ${ref.name}'`);
   return { workspace, provider, instance };

@@ -43,7 +43,7 @@ export function createServiceLogs(parts: ServiceLogsParts): ServiceLogs {
 
 async function openLog(parts: ServiceLogsParts, ref: NamespacedName, { follow = false, previous = false, tailLines }: LogOptions, signal: AbortSignal): Promise<OpenLog> {
   const service = await parts.store.get("Service", ref);
-  const { provider, instance } = await runningInstance(parts, { namespace: ref.namespace, name: service.spec.workspace }, `Cannot read the log of service "${ref.name}"`, signal);
+  const { provider, instance } = await runningInstance(parts, { namespace: ref.namespace, name: service.spec.workspace }, { cannot: `Cannot read the log of service "${ref.name}"`, subject: `its workspace "${service.spec.workspace}"` }, signal);
   const supervisor = parts.supervisors.of(provider, instance);
   if (previous) {
     const latest = (await supervisor.runs(signal)).find((run) => run.service === service.metadata.uid);

@@ -14,7 +14,6 @@ import { TransportError, type Transport } from "../transports/transport.ts";
 import { shareLoopback } from "./shares-loopback.ts";
 
 export interface SshWayParts {
-  readonly nodeName: string;
   readonly ssh: SshReach;
   /** Where the cluster's own key is. */
   readonly sshDir: string;
@@ -47,7 +46,7 @@ const silenceMsMin = 1_000;
 const silenceNotedMs = 30_000;
 
 /** Nothing is connected before the first use. */
-export function openSshWay({ nodeName, ssh, sshDir, here, onChange, clock, random }: SshWayParts): SshWay {
+export function openSshWay({ ssh, sshDir, here, onChange, clock, random }: SshWayParts): SshWay {
   const { jump, identityFile, ...target } = ssh;
   const keyFile = identityFile ?? join(sshDir, "id_ed25519");
   const hint = identityFile === undefined ? "; 'vendetta node add' makes it" : "";
@@ -60,7 +59,7 @@ export function openSshWay({ nodeName, ssh, sshDir, here, onChange, clock, rando
   const another = () => createSshTransport({ ...target, credentials, through: gates.at(-1), clock, random, reconnectMsMax, sessionLimit });
   const transport = another();
   const spread = spreadStreams({ main: transport, another, clock });
-  const watched = watchWay({ transport, gates, nodeName, onChange, clock });
+  const watched = watchWay({ transport, gates, onChange, clock });
   let home: Promise<string> | undefined;
   let silentMs = -Infinity;
   let sharesLoopback: boolean | undefined;
@@ -114,13 +113,13 @@ export function openSshWay({ nodeName, ssh, sshDir, here, onChange, clock, rando
   };
 }
 
-interface WatchParts extends Pick<SshWayParts, "nodeName" | "onChange" | "clock"> {
+interface WatchParts extends Pick<SshWayParts, "onChange" | "clock"> {
   readonly transport: SshTransport;
   /** The machines gone through, the first one first. */
   readonly gates: readonly SshTransport[];
 }
 
-function watchWay({ transport, gates, nodeName, onChange, clock }: WatchParts) {
+function watchWay({ transport, gates, onChange, clock }: WatchParts) {
   let connections = 0;
   let state: WayState = { connectedSinceMs: undefined, latencyMs: undefined, reconnects: 0, trouble: undefined, lastError: undefined };
   const listening = transport.onState((next) => {
@@ -134,7 +133,7 @@ function watchWay({ transport, gates, nodeName, onChange, clock }: WatchParts) {
       // A jump host's refusal is only "unreachable" to the machines behind it.
       const broken = gates.map(({ state: gateState }) => gateState).find(({ phase }) => phase === "broken");
       const failure = broken?.phase === "broken" ? broken.failure : next.failure;
-      state = { ...state, connectedSinceMs: undefined, latencyMs: undefined, trouble: { reason: reasons[failure], message: `${next.reason}${advice(failure, nodeName)}` }, lastError: next.reason };
+      state = { ...state, connectedSinceMs: undefined, latencyMs: undefined, trouble: { reason: reasons[failure], message: `${next.reason}${advice(failure)}` }, lastError: next.reason };
       if (wasUp) onChange();
     }
   });
@@ -154,8 +153,7 @@ const reasons: Readonly<Record<SshFailure, string>> = {
   Unreachable: "Unreachable", HostKeyRefused: "HostKeyChanged", AuthenticationFailed: "AuthenticationFailed", HandshakeFailed: "HandshakeFailed", Closed: "Unreachable",
 };
 
-function advice(failure: SshFailure, nodeName: string): string {
-  if (failure === "HostKeyRefused") return `; when you know why, 'vendetta node trust ${nodeName}' takes the new key`;
+function advice(failure: SshFailure): string {
   if (failure === "AuthenticationFailed") return "; 'vendetta node add' puts the cluster's key there again";
   return "";
 }

@@ -1,4 +1,3 @@
-import { isAbsolute, resolve } from "node:path";
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments, type Document, type ParsedNode } from "yaml";
 import { messageOf } from "../base/errors.ts";
 import { isFields, type Fields } from "../base/fields.ts";
@@ -7,6 +6,7 @@ import { closestWord } from "../api/closest-word.ts";
 import { kindFor, kinds, storedKindNames, type AnyObject, type KindName } from "../api/registry.ts";
 import { StatusError } from "../api/status-error.ts";
 import { objectBytesMax, parseObject } from "../api/validate.ts";
+import { withAbsoluteDirectory, withLocalPaths } from "./local-paths.ts";
 import { causeProblems, type ManifestPlace, type ManifestProblem } from "./manifest-problem.ts";
 
 /** More levels than any object has; a parser's stack ends somewhere above. */
@@ -28,7 +28,7 @@ export interface ManifestObject {
   readonly kind: KindName;
   readonly namespace: string | undefined;
   readonly name: string;
-  /** As written, with its namespace and with relative paths made absolute. */
+  /** As written, with its namespace, and with relative paths made absolute and kept on this machine. */
   readonly raw: Fields & { readonly metadata: Fields };
   /** With defaults. */
   readonly parsed: AnyObject;
@@ -183,21 +183,13 @@ function prepared(kind: KindName, value: Fields, directory: string | undefined, 
   const { uid: _uid, resourceVersion: _version, generation: _generation, creationTimestamp: _created, deletionTimestamp: _deleted, managedFields: _fields, selfLink: _link, ...metadata } = isFields(rest["metadata"]) ? rest["metadata"] : {};
   // What is no object stays as it is, for the schema to complain about.
   const written = rest["metadata"] === undefined || isFields(rest["metadata"]) ? { ...metadata, ...(namespace === undefined ? {} : { namespace: metadata["namespace"] || namespace }) } : rest["metadata"];
-  const spec = isFields(rest["spec"]) && (kind === "Workspace" || kind === "Source") ? { spec: withAbsolutePaths(rest["spec"], directory) } : {};
+  const spec = isFields(rest["spec"]) && directory !== undefined ? { spec: withPathsOf(kind, rest["spec"], directory) } : {};
   return { ...rest, metadata: written as Fields, ...spec };
 }
 
-/** Of a Workspace or a Source: no field of the one is one of the other. */
-function withAbsolutePaths(spec: Fields, directory: string | undefined): Fields {
-  if (directory === undefined) return spec;
-  const absolute = (path: unknown) => (typeof path === "string" && path !== "" && !isAbsolute(path) ? resolve(directory, path) : path);
-  const { mounts, workingDir, directory: followed } = spec;
-  return {
-    ...spec,
-    ...(isFields(followed) ? { directory: { ...followed, path: absolute(followed["path"]) } } : {}),
-    ...(typeof workingDir === "string" && workingDir.startsWith(".") ? { workingDir: absolute(workingDir) } : {}),
-    ...(Array.isArray(mounts) ? { mounts: mounts.map((mount: unknown) => (isFields(mount) && mount["hostPath"] !== undefined ? { ...mount, hostPath: absolute(mount["hostPath"]) } : mount)) } : {}),
-  };
+function withPathsOf(kind: KindName, spec: Fields, directory: string): Fields {
+  if (kind === "Workspace") return withLocalPaths(spec, directory);
+  return kind === "Source" ? withAbsoluteDirectory(spec, directory) : spec;
 }
 
 /** The first key that would reach beyond the object, or level that is too deep. */

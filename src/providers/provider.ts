@@ -187,7 +187,10 @@ export interface Provider {
   stop(id: string, graceSeconds: number, signal: AbortSignal): Promise<void>;
   /** Stops by force and removes everything of it; volumes too when asked. No-op when absent. */
   destroy(id: string, options: DestroyOptions, signal: AbortSignal): Promise<void>;
-  /** @throws NotRunning, NotFound, CommandNotFound */
+  /**
+   * Runs a command inside. @throws NotRunning, NotFound; CommandNotFound, CommandNotExecutable, DirectoryNotFound when it cannot be
+   * started. An engine that learns of these three only later has `exit` reject with them, and nothing is on the command's streams.
+   */
   exec(id: string, argv: readonly string[], options: InstanceExecOptions): Promise<ExecStream>;
   /** A connection to a TCP port inside. @throws ProviderError reason ConnectionRefused, Timeout, NotRunning */
   dial(id: string, port: number, signal: AbortSignal): Promise<Duplex>;

@@ -9,6 +9,7 @@ import { createLocalFiles } from "./local-files.ts";
 import { listenHere } from "./local-listen.ts";
 import { terminalArgv, terminalWindow } from "./local-terminal.ts";
 import { runCommand } from "./run-command.ts";
+import { whyNotStarted } from "./why-not-started.ts";
 import { TransportError, type DialTarget, type ExecStream, type ExitStatus, type Transport } from "./transport.ts";
 
 /** Between asking a cancelled command to end and forcing it. */
@@ -28,12 +29,17 @@ export function createLocalTransport({ clock }: { readonly clock: Clock }): Tran
     socket.once("close", () => connections.delete(socket));
   };
 
-  const start = (argv: readonly string[], { env, cwd, tty }: Parameters<Transport["exec"]>[1]): Promise<ChildProcess> => {
-    if (closed) return Promise.reject(new TransportError("the way to this machine is closed", false));
+  const start = async (argv: readonly string[], options: Parameters<Transport["exec"]>[1]): Promise<ChildProcess> => {
+    const { tty } = options;
+    // With a terminal it is a shell that starts it, and its words would be the command's.
+    const trouble = tty === undefined ? undefined : await startTrouble(argv[0]!, options);
+    if (trouble !== undefined) throw trouble;
+    if (closed) throw new TransportError("the way to this machine is closed", false);
     const [program, ...args] = tty === undefined ? argv : terminalArgv(argv, tty);
-    return new Promise((resolve, reject) => {
-      const child = spawn(program!, args, { cwd: cwd ?? homedir(), env: { ...process.env, ...env }, detached: true, stdio: ["pipe", "pipe", "pipe"] });
-      child.once("error", (error) => reject(new TransportError(startFailure(argv[0]!, cwd, error), false, { cause: error })));
+    return await new Promise((resolve, reject) => {
+      const child = spawn(program!, args, { cwd: workingDirOf(options), env: environmentOf(options), detached: true, stdio: ["pipe", "pipe", "pipe"] });
+      const failed = (error: Error) => new TransportError(`cannot start ${argv[0]}: ${messageOf(error)}`, false, { cause: error });
+      child.once("error", (error) => void startTrouble(argv[0]!, options).then((known) => reject(known ?? failed(error)), () => reject(failed(error))));
       child.once("spawn", () => {
         running.add(child);
         child.once("exit", () => running.delete(child));
@@ -119,9 +125,18 @@ function killSession(child: ChildProcess, name: NodeJS.Signals): void {
   }
 }
 
-function startFailure(program: string, cwd: string | undefined, error: Error): string {
-  if (codeOf(error) !== "ENOENT") return `cannot start ${program}: ${messageOf(error)}`;
-  return cwd === undefined ? `cannot start ${program}: there is no such program` : `cannot start ${program}: there is no such program, or no directory ${cwd}`;
+type StartOptions = Parameters<Transport["exec"]>[1];
+
+const workingDirOf = ({ cwd }: StartOptions) => cwd ?? homedir();
+const environmentOf = ({ env }: StartOptions): NodeJS.ProcessEnv => ({ ...process.env, ...env });
+
+/** Why a command cannot be started, in the contract's words; undefined when nothing is known to be in the way. */
+async function startTrouble(program: string, options: StartOptions): Promise<TransportError | undefined> {
+  const cwd = workingDirOf(options);
+  const code = await whyNotStarted(program, cwd, environmentOf(options)["PATH"] ?? "/usr/bin:/bin");
+  if (code === undefined) return undefined;
+  const why = { ENOTDIR: `there is no directory ${cwd}`, ENOENT: "there is no such program", EACCES: "it is no program that can be run" }[code];
+  return new TransportError(`cannot start ${program}: ${why}`, false, { cause: Object.assign(new Error(why), { code }) });
 }
 
 function dial(target: DialTarget, signal: AbortSignal): Promise<Duplex> {

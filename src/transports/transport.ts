@@ -98,7 +98,7 @@ export interface Transport {
   readonly name: string;
   /** Runs to the end and buffers the output. @throws TransportError, TimeoutError, the signal's reason */
   run(argv: readonly string[], options: RunOptions): Promise<RunResult>;
-  /** Starts a command with streams attached, in a session of its own. `tty` gives it a terminal. @throws TransportError when it cannot be started (no such program or directory: mayHaveRun false, a cause with the code ENOENT). */
+  /** Starts a command with streams attached, in a session of its own. `tty` gives it a terminal. @throws TransportError when it cannot be started (mayHaveRun false, a cause with the code ENOENT: no such program, EACCES: none that can be run, ENOTDIR: no such directory). */
   exec(argv: readonly string[], options: ExecOptions & { readonly tty?: { readonly columns: number; readonly rows: number } | undefined }): Promise<ExecStream>;
   /**
    * Connects from that machine. The two directions end apart: after the far side's end the caller may still write, and must

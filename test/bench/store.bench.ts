@@ -1,7 +1,10 @@
 // What the embedded store costs, beside etcd on the same machine and disk in the same run. Not a timed test.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import jsonPatch from "fast-json-patch";
 import { silentLogger } from "../../src/base/log.ts";
 import { systemClock, systemRandom } from "../../src/base/system.ts";
@@ -10,6 +13,7 @@ import { openFileStore, type FileStore } from "../../src/store/file-store.ts";
 import { createMemoryStore } from "../../src/store/memory-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { service, workspace } from "../conformance/store/fixture.ts";
+import { usageOf } from "./usage.ts";
 import { startEtcd, type Etcd } from "./etcd.ts";
 import { figure, latencies, ms, percentile, ratio, throughput, timed } from "./figures.ts";
 
@@ -111,6 +115,19 @@ async function services(small: Store, large: Store): Promise<void> {
   figure("creating a Service among 5,000 against among none, time each", ratio(atFew / atMany));
 }
 
+/** Of a process of its own that has just opened the store of a directory. */
+async function residentMiB(dir: string): Promise<number> {
+  const holder = spawn(process.execPath, [fileURLToPath(new URL("hold-store.js", import.meta.url)), dir], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(holder, "exit");
+  try {
+    await Promise.race([once(holder.stdout, "data"), ended.then(() => Promise.reject(new Error(`no store was opened in ${dir}`)))]);
+    return usageOf(holder.pid!).residentMiB;
+  } finally {
+    holder.stdin.end();
+    await ended;
+  }
+}
+
 async function restart(): Promise<void> {
   await withDirectory(async (dir) => {
     let store = await open(dir);
@@ -137,6 +154,8 @@ async function restart(): Promise<void> {
     // The best of twelve: both are all CPU, and a slow moment of the machine says nothing of either.
     const [ours, plain] = [Math.min(...opened), Math.min(...parsed)];
     figure(`restart with 10,000 objects (${(bytes / 1e6).toFixed(1)} MB)`, ms(ours));
+    const held = await residentMiB(dir);
+    figure("memory of a process that holds them", `${held.toFixed(0)} MiB, ${(held - (await withDirectory(residentMiB))).toFixed(0)} more than with none`);
     figure("against reading and parsing the same bytes", `${ratio(ours / plain)} (${ms(plain)})`, "<= 2x");
   });
 }

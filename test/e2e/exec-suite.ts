@@ -158,8 +158,8 @@ export function execSuite({ provider, remote }: ExecPlace): void {
       assert.match((await cli.run(["exec", "dev"])).stderr, /say what to run.*vendetta exec -it dev -- sh/);
       assert.match((await cli.run(["exec", "node/x", "--", "true"])).stderr, /neither/);
       const missing = await cli.run(["exec", "dev", "--", "no-such-command"]);
-      assert.notEqual(missing.code, 0);
-      assert.match(missing.stdout + missing.stderr, /no-such-command/);
+      assert.deepEqual(missing, { code: 127, stdout: "", stderr: 'no-such-command: not found in workspace "dev"\ncommand terminated with exit code 127\n' });
+      assert.match((await cli.run(["exec", "service/dev", "--", "true"])).stderr, /"dev" is a Workspace, .*: vendetta exec dev -- true\n$/);
     });
   });
 }

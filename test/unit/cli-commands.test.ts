@@ -293,6 +293,20 @@ describe("label and annotate", () => {
   });
 });
 
+describe("restart", () => {
+  it("says when nothing is known of a Service: it is restarted when that changes", async () => {
+    await cli.run("apply -f -", { stdin: yaml(a, b) });
+    await ready("a");
+    const stored = await cli.store.get("Service", { namespace: "default", name: "b" });
+    await cli.store.updateStatus("Service", { ...stored, status: { phase: "Unknown", conditions: [{ type: "Ready", status: "Unknown", reason: "NodeUnknown", message: 'Node "box" cannot be asked', lastTransitionTime: "2026-01-01T00:00:00Z" }] } });
+    assert.deepEqual(await cli.run("restart a b"), {
+      code: 0, stdout: "service.vendetta.dev/a restarted\nservice.vendetta.dev/b will be restarted\n",
+      stderr: 'Nothing is known of Service "b" now, and it is restarted when that changes: Node "box" cannot be asked\n',
+    });
+    for (const name of ["a", "b"]) assert.ok((await cli.store.get("Service", { namespace: "default", name })).metadata.annotations?.["vendetta.dev/restartedAt"] !== undefined);
+  });
+});
+
 describe("get, arranged", () => {
   beforeEach(async () => {
     await cli.run("apply -f -", { stdin: yaml(service("a", { port: 90 }, { labels: { tier: "x", app: "y" } }), service("b"), service("c", { port: 800 })) });
@@ -306,7 +320,23 @@ describe("get, arranged", () => {
       const { stdout } = await cli.run(["get", "svc", "--sort-by", "{.spec.port}", ...output]);
       assert.deepEqual([...stdout.matchAll(/(?:^|\/| )([abc])(?=\s|$)/gm)].map(([, name]) => name), ["b", "a", "c"], output.join(" "));
     }
+  });
+  it("by a field, when they are named, too", async () => {
+    const names = async (args: string) => [...(await cli.run(args)).stdout.matchAll(/(?:^|\/)([abc])(?=\s)/gm)].map(([, name]) => name);
+    assert.deepEqual(await names("get svc c a b --sort-by .spec.port"), ["b", "a", "c"]);
+    assert.deepEqual(await names("get svc/c svc/a --sort-by .spec.port -o name"), ["a", "c"]);
+    assert.deepEqual(await names("get svc c a"), ["c", "a"]);
+  });
+  it("by a field that they have: a typing error is no order", async () => {
     assert.match((await cli.run("get svc --sort-by .spec[")).stderr, /--sort-by: Cannot parse JSONPath/);
+    for (const args of ["get svc --sort-by .spec.prot", "get svc a --sort-by .spec.prot", "get svc -o name --sort-by .spec.prot", "get svc,ws --sort-by .spec.prot"]) {
+      const { code, stdout, stderr } = await cli.run(args);
+      assert.deepEqual([code, stdout], [1, ""], args);
+      assert.match(stderr, /^error: --sort-by: none of them has a field \.spec\.prot; 'vendetta explain KIND'/, args);
+    }
+    assert.equal((await cli.run("get svc,ws --sort-by .spec.port")).code, 0, "one of the kinds has it");
+    assert.match((await cli.run("get ws --sort-by .spec.port")).stderr, /^No resources found/);
+    assert.match((await cli.run(["get", "svc", "--sort-by", " "])).stderr, /--sort-by: say which field/);
   });
   it("with labels", async () => {
     assert.match((await cli.run("get svc a --show-labels")).stdout, /LABELS\n.* app=y,tier=x\n$/);

@@ -51,6 +51,24 @@ describe("manifests", () => {
     const [source] = parse("apiVersion: vendetta.dev/v1alpha1\nkind: Source\nmetadata: {name: a}\nspec: {directory: {path: stack}}\n");
     assert.deepEqual(source!.raw["spec"], { directory: { path: "/work/stack" } });
   });
+  const here = { "vendetta.dev/local": "true" };
+  for (const [what, spec, nodeSelector] of [
+    ["a relative hostPath keeps it here", "provider: docker, image: a, mounts: [{path: /a, volume: v}, {path: /x, hostPath: .}]", here],
+    ["a relative workingDir does", "provider: host, workingDir: ./app", here],
+    ["absolute paths do not", "provider: host, workingDir: /app, mounts: [{path: /x, hostPath: /x}]", undefined],
+    ["nor where it names its Node", "provider: host, nodeName: box, mounts: [{path: /x, hostPath: .}]", undefined],
+    ["nor where it says which Nodes will do", "provider: host, nodeSelector: {disk: fast}, mounts: [{path: /x, hostPath: .}]", { disk: "fast" }],
+    ["nor where it says that all do", "provider: host, nodeSelector: {}, mounts: [{path: /x, hostPath: .}]", {}],
+  ] as const) {
+    it(`mean this machine by relative paths: ${what}`, () => {
+      const [object] = parse(`apiVersion: vendetta.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {${spec}}\n`);
+      assert.deepEqual((object!.raw["spec"] as { nodeSelector?: object }).nodeSelector, nodeSelector);
+    });
+  }
+  it("name by workingDir a path inside what is isolated: there a relative one is an error", () => {
+    const text = "apiVersion: vendetta.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {provider: docker, image: a, workingDir: ./app}\n";
+    assert.match(problems(() => parse(text))[0]!, /spec\.workingDir: "\.\/app" must be an absolute path/);
+  });
   it("go to the namespace that -n names, and to no other", () => {
     assert.equal(parse(service("a"), { namespace: "team", namespaceGiven: true })[0]!.namespace, "team");
     const elsewhere = service("a").replace("name: a", "name: a\n  namespace: other");

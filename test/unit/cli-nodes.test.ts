@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { AccessError, type EnrolWish, type MachineAccess, type Withdrawal } from "../../src/access/access.ts";
+import { AccessError, type EnrolWish, type KeptThere, type MachineAccess, type Withdrawal } from "../../src/access/access.ts";
 import type { Node } from "../../src/api/node.ts";
 import type { SshReach } from "../../src/api/ssh-reach.ts";
 import { cliServer, type CliServer } from "./cli-harness.ts";
@@ -23,6 +23,7 @@ function fakeAccess(overrides: Partial<MachineAccess> = {}): { readonly access: 
     open(way) {
       done.push(`open ${way.host}`);
       return Promise.resolve({
+        kept: () => Promise.resolve({ paths: [], more: 0 }),
         withdraw: (jumpToo): Promise<readonly Withdrawal[]> => Promise.resolve(void done.push(`withdraw ${way.host}${way.jump !== undefined && jumpToo(way.jump) ? ` and ${way.jump.host}` : ""}`)).then(() => [{ where: `dev@${way.host}`, removed: true }]),
         close: () => Promise.resolve(),
       });
@@ -60,10 +61,24 @@ describe("node add", () => {
     assert.deepEqual((await cli.store.get("Node", { name: "box" })).spec.ssh, { ...reach("box"), jump: { host: "gate", port: 22, user: "dev", hostKeys: [line(2)] } });
   });
   it("takes the key away again when the Node cannot be stored", async () => {
-    const { access, done } = fakeAccess({ resolve: () => Promise.resolve({ alias: "-", host: "box", port: 22, user: "dev", identityFiles: [] }) });
-    const { code, stdout, stderr } = await cli.run(["node", "add", "box", "--name", "Not A Name"], { access });
+    const { access, done } = fakeAccess();
+    const meanwhile: MachineAccess = { ...access, enrol: async (machine, wish) => (await nodeOf("box", { ssh: reach("elsewhere") }), await access.enrol(machine, wish)) };
+    const { code, stdout, stderr } = await cli.run("node add box", { access: meanwhile });
     assert.deepEqual([code, stdout, done], [1, "", ["enrol box", "undo", "close"]]);
-    assert.match(stderr, /metadata\.name/);
+    assert.match(stderr, /"box" was made meanwhile/);
+  });
+  it("touches no machine for what the server would refuse", async () => {
+    for (const [args, says] of [
+      [["--name", "Not A Name"], /metadata\.name: "Not A Name" must consist/],
+      [["--label", "a b=c"], /metadata\.labels/],
+      [["--label", "a=b c"], /metadata\.labels\.a: "b c"/],
+      [["--label", "vendetta.dev/local=true"], /--label: metadata\.labels\["vendetta\.dev\/local"\] is only for the server's own machine/],
+    ] as const) {
+      const { access, done } = fakeAccess();
+      const { code, stdout, stderr } = await cli.run(["node", "add", "box", ...args], { access });
+      assert.deepEqual([code, stdout, done], [1, "", []]);
+      assert.match(stderr, says);
+    }
   });
   it("changes nothing the second time, and asks only whether the key still lets in", async () => {
     const { metadata } = await nodeOf("mine", { ssh: reach("box") });
@@ -77,6 +92,10 @@ describe("node add", () => {
     const lost = fakeAccess({ open: () => Promise.reject(new AccessError("not let in", { failure: "LoginRefused" })) });
     assert.equal((await cli.run("node add box", { access: lost.access })).stdout, "node.vendetta.dev/mine unchanged, its key was put back\n");
     assert.deepEqual(lost.done, ["enrol box again", "close"]);
+    await nodeOf("other", { ssh: reach("docked"), providers: { docker: { socketPath: "/srv/docker.sock" } } });
+    let asked: string | undefined;
+    await cli.run("node add docked", { access: { ...lost.access, enrol: (machine, wish) => ((asked = wish.dockerSocketPath), lost.access.enrol(machine, wish)) } });
+    assert.equal(asked, "/srv/docker.sock", "its engine is asked where it is on record");
     const changed = fakeAccess({ open: () => Promise.reject(new AccessError("another key", { failure: "HostKeyRefused" })) });
     const { code, stderr } = await cli.run("node add box", { access: changed.access });
     assert.deepEqual([code, changed.done], [1, []]);
@@ -118,6 +137,18 @@ describe("node remove", () => {
     assert.match((await cli.run("node remove box", { access: fakeAccess().access })).stderr, /an instance that no Workspace owns: vendetta-x; it is removed half a minute/);
     assert.equal(await exists("Node", "box"), true);
   });
+  it("tells what stays on the machine, and where", async () => {
+    const { access } = fakeAccess();
+    const removed = async (kept: () => Promise<KeptThere>) => {
+      await nodeOf("box", { ssh: reach("box") });
+      await cli.store.updateStatus("Node", { ...(await cli.store.get("Node", { name: "box" })), status: { providers: [{ name: "docker", usable: true }] } });
+      const { code, stderr } = await cli.run("node remove box", { access: { ...access, open: async (way, signal) => ({ ...(await access.open(way, signal)), kept }) } });
+      assert.equal(code, 0, stderr);
+      return stderr;
+    };
+    assert.match(await removed(() => Promise.resolve({ paths: ["/home/dev/work/a"], more: 2 })), /^Kept on dev@box, until you remove it there:\n {2}\/home\/dev\/work\/a\n {2}… and 2 more\nTook the cluster's key away from dev@box\.\nVolumes .*docker volume ls --filter label=vendetta\.dev\/cluster=[0-9a-f]{12}\n$/);
+    assert.match(await removed(() => Promise.reject(new AccessError("no session"))), /^What Workspaces have left on dev@box, .*no session\nTook the cluster's key/);
+  });
   it("deletes the Node and takes the key away, unless another needs it", async () => {
     const jump = { host: "gate", port: 22, user: "dev", hostKeys: [line(2)] };
     for (const name of ["one", "two"]) await nodeOf(name, { ssh: reach(name, { jump }) });
@@ -128,7 +159,7 @@ describe("node remove", () => {
     await nodeOf("gate", { ssh: reach("gate") });
     await nodeOf("far", { ssh: reach("far", { jump }) });
     assert.match((await cli.run("node remove gate", { access })).stderr, /stays on dev@gate: Node "far" needs it/);
-    assert.deepEqual(await cli.run("node remove far --keep-key", { access }), { code: 0, stdout: 'node.vendetta.dev "far" deleted\n', stderr: "" });
+    assert.deepEqual(await cli.run("node remove far --keep-key", { access }), { code: 0, stdout: 'node.vendetta.dev "far" deleted\n', stderr: "What Workspaces have left there, if anything, is in ~/.local/share/vendetta of dev@far.\n" });
     assert.deepEqual(done.slice(4), ["open gate"]);
     const outer = { ...jump, host: "outer" };
     await nodeOf("deep", { ssh: reach("deep", { jump: { ...jump, host: "inner", jump: outer } }) });
@@ -227,6 +258,22 @@ describe("node trust, cordon and drain", () => {
     assert.equal((await cli.run("node uncordon box")).stdout, "node.vendetta.dev/box uncordoned\n");
     assert.equal((await cli.store.get("Node", { name: "box" })).spec.drain, undefined);
   });
+  it("says of what a drain stopped whether it could be made anew elsewhere", async () => {
+    await nodeOf("box", { local: {} });
+    const stopped = await place("dev", "box");
+    const conditions = [{ type: "Ready", status: "False", reason: "NodeDrained", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" }] as const;
+    await cli.store.updateStatus("Workspace", { ...stopped, status: { ...stopped.status, phase: "Stopped", conditions: [...conditions] } });
+    const rest = async () => (await cli.run("node drain box")).stderr.split("\n").filter((line) => line.includes("other Node"));
+    assert.deepEqual(await rest(), ["No other Node could take dev now."]);
+    await nodeOf("spare", { ssh: reach("spare") });
+    await say("spare", "True");
+    assert.deepEqual(await rest(), ["No other Node could take dev now."], "it has no engine for it");
+    const spare = await cli.store.get("Node", { name: "spare" });
+    await cli.store.updateStatus("Node", { ...spare, status: { ...spare.status, providers: [{ name: "docker", usable: true }] } });
+    assert.match((await rest()).join(), /^dev may run on other Nodes: 'vendetta node drain box --move' makes it anew there/);
+    await cli.run("node cordon spare");
+    assert.deepEqual(await rest(), ["No other Node could take dev now."]);
+  });
   it("drains with --move only once it is agreed that disks are lost", async () => {
     await nodeOf("box", { local: {} });
     await place("dev", "box");
@@ -246,7 +293,7 @@ describe("cluster status", () => {
     await say("box", "Unknown", "Unreachable", "gone");
     const { code, stdout } = await cli.run("cluster status --check -o json");
     const view = JSON.parse(stdout);
-    assert.deepEqual([code, view.healthy, view.problems], [1, false, [{ kind: "Node", namespace: null, name: "box", state: "Unreachable", message: "gone" }]]);
+    assert.deepEqual([code, view.healthy, view.problems], [1, false, [{ kind: "Node", namespace: null, name: "box", state: "Unreachable", message: "gone; it is tried again and again; if the machine is gone for good, 'vendetta node forget box'" }]]);
     assert.match((await cli.run("cluster status -o yaml")).stderr, /it is json, or left out/);
   });
   it("goes on with each change for --watch", async () => {

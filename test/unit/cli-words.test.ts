@@ -5,6 +5,7 @@ import { findKind, kindNames, kinds, storedKindNames } from "../../src/api/regis
 import { durationArgument } from "../../src/cli/duration-argument.ts";
 import { kindOfWord, kindsOfWord, resourceArgs, resourceName, shortNames } from "../../src/cli/kind-words.ts";
 import { CliError } from "../../src/cli/world.ts";
+import { runIn } from "./cli-harness.ts";
 
 const says = (pattern: RegExp) => (error: unknown) => error instanceof CliError && pattern.test(error.message);
 
@@ -56,4 +57,16 @@ describe("durations", () => {
     it(`${text} is ${ms} ms`, () => assert.equal(durationArgument(text), ms));
   }
   for (const text of ["", "s", "5x", "-1s", "1s foo", "1m 30s", "Infinity", "1e3s"]) it(`"${text}" is none`, () => assert.throws(() => durationArgument(text), says(/^--timeout: .*is not a duration; write it like/)));
+});
+
+describe("what a line lacks", () => {
+  for (const [args, what] of [
+    ["workspace create", "new-name"],
+    ["workspace restore dev", "snapshot"],
+    ["workspace snapshot", "workspace"],
+    ["node add", "machine"],
+    ["restart", "service"],
+  ] as const) {
+    it(`is called by its name: ${args}`, async () => assert.deepEqual(await runIn("/nonexistent", args), { code: 1, stdout: "", stderr: `error: missing required argument '${what}'\n` }));
+  }
 });

@@ -71,6 +71,12 @@ describe("workspace create", () => {
     });
   }
 
+  it("stays on this machine with a relative directory", async () => {
+    const spec = async (mount: string) => (parse((await cli.run(`workspace create dev --image a --mount ${mount} --dry-run`)).stdout) as { spec: object }).spec;
+    assert.deepEqual(await spec("src/:/src"), { provider: "docker", image: "a", mounts: [{ path: "/src", hostPath: resolve("src") }], nodeSelector: { "vendetta.dev/local": "true" } });
+    assert.deepEqual(await spec("/srv/../opt:/src"), { provider: "docker", image: "a", mounts: [{ path: "/src", hostPath: "/opt" }] });
+  });
+
   it("checks a dry run without asking the server", async () => {
     const { code, stdout, stderr } = await cli.run("workspace create dev --provider docker --dry-run");
     assert.deepEqual([code, stdout], [1, ""]);

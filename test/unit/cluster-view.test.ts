@@ -38,7 +38,7 @@ describe("clusterView", () => {
   const view = clusterView(state);
   it("tells what is wrong, each once, and not what is as it was wished", () => {
     assert.deepEqual(view.problems, [
-      { kind: "Node", namespace: null, name: "box", state: "Unreachable", message: "no answer for 120 s" },
+      { kind: "Node", namespace: null, name: "box", state: "Unreachable", message: "no answer for 120 s; it is tried again and again; if the machine is gone for good, 'vendetta node forget box'" },
       { kind: "Node", namespace: null, name: "vm", state: "Orphans", message: "an instance belongs to no Workspace; 'vendetta get orphans' lists them" },
       { kind: "Workspace", namespace: "default", name: "far", state: "Unknown", message: "its Node does not answer; a Service waits for it" },
       { kind: "Service", namespace: "default", name: "api", state: "CrashLoopBackOff", message: "ended with 1" },
@@ -74,7 +74,7 @@ describe("clusterLines", () => {
     assert.deepEqual(clusterLines(clusterView(state), plain), [
       "4 problems",
       "OBJECT          STATUS             MESSAGE",
-      "node/box        Unreachable        no answer for 120 s",
+      "node/box        Unreachable        no answer for 120 s; it is tried again and again; if the machine is gone for good, 'vendetta node forget box'",
       "node/vm         Orphans            an instance belongs to no Workspace; 'vendetta get orphans' lists them",
       "workspace/far   Unknown            its Node does not answer; a Service waits for it",
       "service/api     CrashLoopBackOff   ended with 1",

@@ -44,6 +44,11 @@ describe("probeMachine", () => {
     assert.deepEqual((await probe(saying({ ...good, now: now() }), at(only), only)).probed, { dockerSocketPath: only });
     await assert.rejects(probe(saying({ ...good, now: now() }), at("/var/run/docker.sock"), only), (error) => error instanceof AccessError && /no Docker engine answers at \/srv\/docker\.sock: none/.test(error.message));
   });
+  it("only tells of the named engine of a Node that is there already", async () => {
+    const steps: Step[] = [];
+    await probeMachine(saying({ ...good, now: now() }), clock, none, { onStep: (step) => steps.push(step), dockerSocketPath: "/srv/docker.sock", engineMayBeMissing: true }, new AbortController().signal);
+    assert.match(steps.at(-1)!.text, /not usable: nothing at \/srv\/docker\.sock/);
+  });
   it("remarks on little space, on a clock that is off, and on an engine that cannot be asked", async () => {
     const { told } = await probe(saying({ ...good, free: "1000", now: String(Math.floor(clock.now() / 1000) - 3600) }), () => Promise.reject(new Error("permission denied")));
     assert.deepEqual([told["space"]!.state, told["clock"]!.state, told["docker"]!.state], ["remark", "remark", "remark"]);

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { findCondition } from "../../src/api/conditions.ts";
 import type { Node, NodeStatus } from "../../src/api/node.ts";
+import { whyUnknown } from "../../controllers/node/why-unknown.ts";
 import type { WayState } from "../../controllers/machines.ts";
-import { planNode, silenceMsMax, type NodeObservation } from "../../controllers/node/plan.ts";
+import { hostKeyNews, planNode, silenceMsMax, type NodeObservation } from "../../controllers/node/plan.ts";
 
 const start = Date.parse("2026-01-01T00:00:00Z");
 const facts = { capacity: { cpu: "2", memory: "100Mi", disk: "10Gi" }, diskFree: "5Gi", clockSeconds: 0, info: { operatingSystem: "linux", kernelVersion: "6", architecture: "x", hostname: "h", bootId: "b" } };
@@ -46,6 +47,23 @@ describe("planNode: a machine over SSH", () => {
     const trouble = { reason: "HostKeyChanged", message: "another key" };
     const lost = planNode(node(well), seen({ machine: { kind: "silent", ...trouble }, way: { trouble } }));
     assert.deepEqual([ready(lost)?.reason, findCondition(lost.conditions, "HostKeyTrusted")?.status], ["HostKeyChanged", "False"]);
+    const unknown = whyUnknown(node(lost))!;
+    assert.match(unknown, /^Node "far" is not asked, as its host key has changed; 'vendetta node status far' tells more$/);
+  });
+  it("has news of a host key once for each that is not pinned", () => {
+    const shows = (from: NodeStatus, message: string) => {
+      const trouble = { reason: "HostKeyChanged", message };
+      return planNode(node(from), seen({ machine: { kind: "silent", ...trouble }, way: { trouble } }));
+    };
+    const one = shows(well, "it shows A");
+    assert.match(hostKeyNews(node(well), one)!, /^it shows A\. Nothing is asked of it until 'vendetta node trust far'/);
+    assert.equal(hostKeyNews(node(one), shows(one, "it shows A")), undefined);
+    // Silent in between: still the same key.
+    const gone = planNode(node(one), seen({ machine: silent, now: start + silenceMsMax }));
+    assert.equal(hostKeyNews(node(gone), shows(gone, "it shows A")), undefined);
+    assert.match(hostKeyNews(node(one), shows(one, "it shows B"))!, /^it shows B/);
+    assert.equal(hostKeyNews(node(one), planNode(node(one), seen())), undefined, "it was trusted");
+    assert.equal(hostKeyNews(node(), well), undefined);
   });
   it("tells a clock that is wrong, and does not write a second more or less", () => {
     const ahead = planNode(node(well), seen({ machine: { kind: "answered", facts, skewSeconds: 3600 } }));

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { findCondition } from "../../src/api/conditions.ts";
+import { isNotFound } from "../../src/api/status-error.ts";
+import { isRefusedForGood } from "../../src/api/workspace-end.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
+import { settled as settledVerdict } from "../../src/cli/readiness.ts";
+import { ProviderError, type Provider } from "../../src/providers/provider.ts";
 import { placingWorld } from "../harness/placing-world.ts";
 
 type World = Awaited<ReturnType<typeof placingWorld>>;
@@ -197,5 +201,59 @@ describe("a Node that is to be empty", () => {
     await world.patchNode("a", { taints: [] });
     await world.clock.advance(5000);
     assert.equal((await states())["bound"], "a Running");
+  });
+});
+
+describe("a spec that the engine refuses", () => {
+  let tries: number;
+  let refusal: ProviderError;
+  beforeEach(async () => {
+    world = await placingWorld(["a"]);
+    tries = 0;
+    const provider = world.providers.get("a")! as { create: Provider["create"] };
+    const { create } = provider;
+    provider.create = (spec, progress, signal) => {
+      if (spec.image !== "bad") return create.call(provider, spec, progress, signal);
+      tries++;
+      return Promise.reject(refusal);
+    };
+  });
+  afterEach(() => world.end());
+
+  it("is not tried again until it is changed, and is told as final for that generation", async () => {
+    refusal = new ProviderError("InvalidSpec", "no such thing", false);
+    await world.create("dev", { image: "bad" });
+    await world.clock.advance(600_000);
+    await world.say("a", "True");
+    await world.clock.advance(600_000);
+    const failed = await world.workspace("dev");
+    assert.deepEqual([tries, failed.status?.phase, failed.status?.nextRetryTime, isRefusedForGood(failed)], [1, "Failed", undefined, true]);
+    assert.deepEqual(settledVerdict(failed), { done: false, state: "Failed", message: "no such thing", final: true });
+    const { status: _, ...rest } = failed;
+    const changed = await world.store.update("Workspace", { ...rest, spec: { ...failed.spec, env: { A: "1" } } });
+    assert.equal(isRefusedForGood(changed), false, "the next generation has not been tried");
+    await world.clock.advance(60_000);
+    assert.equal(tries, 2);
+    await world.store.patch("Workspace", { namespace: "default", name: "dev" }, { type: "merge", patch: { spec: { image: "sim" } } });
+    await world.clock.advance(60_000);
+    assert.equal((await world.workspace("dev")).status?.phase, "Running");
+  });
+  it("can be deleted, and its Node emptied", async () => {
+    refusal = new ProviderError("InvalidSpec", "no such thing", false);
+    await world.create("dev", { image: "bad" });
+    await world.clock.advance(60_000);
+    await world.patchNode("a", { unschedulable: true, drain: {} });
+    await world.clock.advance(60_000);
+    assert.equal((await world.workspace("dev")).status?.phase, "Stopped");
+    await world.store.delete("Workspace", { namespace: "default", name: "dev" });
+    await world.clock.advance(60_000);
+    await assert.rejects(world.workspace("dev"), isNotFound);
+  });
+  it("is tried again and again when something else may help", async () => {
+    refusal = new ProviderError("ImageNotFound", "not there yet", true);
+    await world.create("dev", { image: "bad" });
+    await world.clock.advance(600_000);
+    const failed = await world.workspace("dev");
+    assert.ok(tries > 5 && failed.status?.nextRetryTime !== undefined && !isRefusedForGood(failed), `${tries}`);
   });
 });

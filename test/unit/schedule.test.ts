@@ -40,7 +40,7 @@ describe("schedule", () => {
     ["an engine that nobody has installed", workspace({ provider: "qemu", image: "/images/a.qcow2" }), qemuLess("a"), /a: provider qemu is not usable \(no qemu\); it could run on a with qemu \(on Debian: apt-get install qemu-system-x86 qemu-utils\)$/],
     ["an engine that is not the only thing missing", workspace({ resources: { cpu: "3" } }), node("a", {}, { docker: false }), /not usable \(start it\)$/],
     ["another name", workspace({ nodeName: "z" }), node("a"), /there is no Node "z", which spec.nodeName asks for/],
-    ["labels that do not match", workspace({ nodeSelector: { disk: "ssd" } }), node("a", {}, { labels: { disk: "hdd" } }), /labels do not match/],
+    ["labels that do not match", workspace({ nodeSelector: { disk: "ssd" } }), node("a", {}, { labels: { disk: "hdd" } }), /a: its labels do not match spec\.nodeSelector: disk=ssd$/],
     ["a cordon", workspace(), node("a", { unschedulable: true }), /is cordoned/],
     ["a taint", workspace(), node("a", { taints: [{ key: "gpu", effect: "NoSchedule" }] }), /has the taint gpu:NoSchedule/],
     ["a drain", workspace(), node("a", { drain: {} }), /is drained/],

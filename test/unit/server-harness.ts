@@ -8,6 +8,7 @@ import { systemClock } from "../../src/base/system.ts";
 import { createHttpStore, type HttpStore } from "../../src/client/http-store.ts";
 import { createApp, type App, type AppOptions } from "../../src/server/app.ts";
 import { listen, type Listener } from "../../src/server/listener.ts";
+import type { Upgrader } from "../../src/server/upgrade.ts";
 import { createMemoryStore } from "../../src/store/memory-store.ts";
 import type { Store } from "../../src/store/store.ts";
 
@@ -68,13 +69,18 @@ export interface TestServer extends TestApp {
   stop(): Promise<void>;
 }
 
+export interface TestServerOptions extends NonNullable<Parameters<typeof testApp>[0]> {
+  /** Takes over connections, given the store; absent: nothing is upgraded. */
+  readonly upgrade?: (store: Store) => Upgrader;
+}
+
 /** App, listener and client over a real unix socket in a directory of its own. */
-export async function testServer(options: Parameters<typeof testApp>[0] = {}): Promise<TestServer> {
+export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {
   const clock: Clock = options.clock ?? systemClock;
   const made = testApp(options);
   const directory = await mkdtemp(join(tmpdir(), "vendetta-"));
   const socketPath = join(directory, "run", "api.sock");
-  const listener = await listen({ app: made.app, socketPath, log: silentLogger, clock });
+  const listener = await listen({ upgrade: options.upgrade?.(made.store), app: made.app, socketPath, log: silentLogger, clock });
   const client = createHttpStore({ socketPath, clock, userAgent: "vendetta-test" });
   return {
     ...made,

@@ -243,7 +243,7 @@ describe("a Source", () => {
     });
     describe("and which only reports", () => {
       beforeEach(async () => {
-        await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { driftPolicy: "Report" } } });
+        await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { driftPolicy: "report" } } });
       });
       const drift = async () => ((await world.status("s")).drift ?? []).map(({ name, fields }) => `${name} ${fields.join(" ")}`);
       it("leaves them so, and tells which", async () => {

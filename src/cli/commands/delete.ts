@@ -10,6 +10,7 @@ import { parseManifests } from "../manifests.ts";
 import { createProgress } from "../progress.ts";
 import { findCondition } from "../../api/conditions.ts";
 import { selectionOf, type SelectorOptions } from "../selector-options.ts";
+import { explained } from "../not-found.ts";
 import type { Session } from "../session.ts";
 import { printable } from "../style.ts";
 import { errorLine } from "../error-line.ts";
@@ -37,7 +38,9 @@ export async function deleteCommand(session: Session, args: readonly string[], o
   if (targets.length === 0) return session.tell("No resources found");
   const missing = await deleteAll(session, await session.connect(), targets, { timeoutMs, wait });
   if (options.ignoreNotFound === true || options.all === true || options.selector !== undefined || missing.length === 0) return;
-  for (const error of missing) session.tell(errorLine(error));
+  // Of manifests, what is gone already was meant and needs no other name.
+  const typed = options.filename === undefined || options.filename.length === 0;
+  for (const error of missing) session.tell(errorLine(typed ? await explained(session, error) : error));
   throw new ExitError(1);
 }
 

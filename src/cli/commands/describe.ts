@@ -7,6 +7,7 @@ import { lastAppliedAnnotation } from "../../api/three-way-merge.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { byTime, eventTable } from "../event-rows.ts";
 import { resourceArgs } from "../kind-words.ts";
+import { emptyHint } from "../not-found.ts";
 import type { Session } from "../session.ts";
 import { printable } from "../style.ts";
 import { cellText, tableLines, type TextTable } from "../table-text.ts";
@@ -20,7 +21,11 @@ export async function describe(session: Session, args: readonly string[]): Promi
   const objects: AnyObject[] = [];
   if (named.length > 0) for (const { kind, name } of named) objects.push(await store.get(kind, { namespace: roomOf(session, kind), name }));
   else for (const kind of kinds) objects.push(...(await store.list(kind, { namespace: roomOf(session, kind) })).items);
-  if (objects.length === 0) return session.tell(`No resources found${kinds.some((kind) => kindPaths[kind].namespaced) ? ` in ${session.namespace} namespace` : ""}.`);
+  if (objects.length === 0) {
+    const namespaced = kinds.some((kind) => kindPaths[kind].namespaced);
+    const noRoom = namespaced ? await emptyHint(session) : undefined;
+    return session.tell(`No resources found${namespaced ? ` in ${session.namespace} namespace` : ""}.${noRoom === undefined ? "" : `\n${noRoom}`}`);
+  }
   for (const [i, object] of objects.entries()) {
     if (i > 0) session.print("\n");
     await describeOne(session, store, object);

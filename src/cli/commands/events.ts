@@ -3,6 +3,7 @@ import { isGone } from "../../api/status-error.ts";
 import { byTime, eventTable } from "../event-rows.ts";
 import { kindPaths } from "../../api/paths.ts";
 import { resourceArgs } from "../kind-words.ts";
+import { emptyHint } from "../not-found.ts";
 import type { Session } from "../session.ts";
 import { tableLines, type TextTable } from "../table-text.ts";
 import { CliError } from "../world.ts";
@@ -32,7 +33,10 @@ export async function events(session: Session, options: EventsOptions): Promise<
   let headed = false;
   do {
     const list = await store.list("Event", selection);
-    if (!headed && list.items.length === 0) session.tell(`No events found${all ? "" : ` in ${selection.namespace} namespace`}. They are kept for an hour.`);
+    if (!headed && list.items.length === 0) {
+      const noRoom = all || clusterScoped ? undefined : await emptyHint(session);
+      session.tell(`No events found${all ? "" : ` in ${selection.namespace} namespace`}. ${noRoom ?? "They are kept for an hour."}`);
+    }
     if (!headed && list.items.length > 0) print(eventTable(byTime(list.items), clock.now(), columns), true);
     headed = true;
     if (options.watch !== true) return;

@@ -5,10 +5,12 @@ import { packagesFor } from "../../api/provider-packages.ts";
 import type { AnyObject, KindMap, KindName } from "../../api/registry.ts";
 import type { Service } from "../../api/service.ts";
 import { isNotFound } from "../../api/status-error.ts";
+import { isRefusedForGood } from "../../api/workspace-end.ts";
 import type { Workspace } from "../../api/workspace.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { resourceArgs } from "../kind-words.ts";
 import { settled } from "../readiness.ts";
+import { nodeHint } from "../node-hint.ts";
 import type { Session } from "../session.ts";
 import { printable } from "../style.ts";
 import { CliError } from "../world.ts";
@@ -88,7 +90,9 @@ async function tellWorkspace(telling: Telling, { metadata, spec, status }: Works
     const condition = findCondition(status?.conditions, type);
     if (condition !== undefined && condition.status !== "True") line(telling, depth, `- ${type} is ${condition.status}: ${condition.reason}: ${condition.message}`);
   }
-  if ((status?.failures ?? 0) > 0) line(telling, depth, `- failures in a row: ${status?.failures}`);
+  const refused = isRefusedForGood({ metadata, status });
+  if (refused) line(telling, depth, "→ its engine refuses this spec: it is tried again when it has been changed and applied");
+  else if ((status?.failures ?? 0) > 0) line(telling, depth, `- failures in a row: ${status?.failures}`);
   if (status?.nextRetryTime !== undefined) line(telling, depth, `- next try: ${inTime(telling.session, status.nextRetryTime)}`);
   if (done && spec.state === "Stopped") line(telling, depth, `→ it is stopped on purpose; start it with: vendetta workspace up ${metadata.name}`);
   if (done) return;
@@ -105,9 +109,12 @@ async function tellWorkspace(telling: Telling, { metadata, spec, status }: Works
   }
 }
 
-function tellNode(telling: Telling, { spec, status }: Node, depth: number): void {
+function tellNode(telling: Telling, node: Node, depth: number): void {
+  const { spec, status } = node;
   if (spec.unschedulable) line(telling, depth, "- it is cordoned: nothing new is placed here");
   if (status?.lastHeartbeatTime !== undefined) line(telling, depth, `- last answered: ${humanDuration(telling.session.world.clock.now() - Date.parse(status.lastHeartbeatTime))} ago`);
+  const hint = nodeHint(node);
+  if (hint !== undefined) line(telling, depth, `→ ${hint}`);
 }
 
 function inTime({ world: { clock } }: Session, time: string): string {

@@ -3,9 +3,10 @@ import { kindPaths } from "../../api/paths.ts";
 import type { AnyObject, KindName } from "../../api/registry.ts";
 import { isGone, isNotFound } from "../../api/status-error.ts";
 import type { Table, TableColumn } from "../../api/table.ts";
-import type { HttpStore } from "../../client/http-store.ts";
+import type { HttpStore, TableWish } from "../../client/http-store.ts";
 import type { Selection, WatchEvent } from "../../store/store.ts";
 import { resourceArgs, resourceName, type Named } from "../kind-words.ts";
+import type { Sorter } from "../order-by.ts";
 import { listOf, outputFormat, type OutputFormat, type Printable } from "../output.ts";
 import type { SelectorOptions } from "../selector-options.ts";
 import type { Session } from "../session.ts";
@@ -36,9 +37,11 @@ export async function get(session: Session, args: readonly string[], options: Ge
   const sorted = await sorterOf(options);
   if (named.length > 0 && (options.selector !== undefined || options.allNamespaces === true)) throw new CliError("a name cannot be given together with -l or -A");
   const store = await session.connect();
+  // What changes comes last.
+  if (options.watch === true && sorted !== undefined) session.tell("warning: -w shows objects as they change: --sort-by is ignored");
   if (options.watch === true) return await watchKind(session, store, kinds, named, options, format);
   if (format.type === "object") return await printObjects(session, store, kinds, named, options, sorted, format.render);
-  if (named.length > 0) await printNamed(session, store, named, options, format.wide);
+  if (named.length > 0) await printNamed(session, store, named, options, sorted, format.wide);
   else await printTables(session, store, kinds, options, sorted, format.wide);
 }
 
@@ -51,11 +54,9 @@ async function formatOf(session: Session, options: GetOptions): Promise<OutputFo
   return { type: "object", render: (value) => textOf(session, options, tableOf(value.items ?? [value])) };
 }
 
-type Sorter = <T>(items: readonly T[], objectOf: (item: T) => object | undefined) => readonly T[];
-
 async function sorterOf({ sortBy }: GetOptions): Promise<Sorter | undefined> {
   if (sortBy === undefined) return undefined;
-  const { orderBy } = await import("../custom-columns.ts");
+  const { orderBy } = await import("../order-by.ts");
   return orderBy(sortBy);
 }
 
@@ -76,15 +77,25 @@ const refOf = (session: Session, { kind, name }: Named): NamespacedName => ({ na
 async function printObjects(session: Session, store: HttpStore, kinds: readonly KindName[], named: readonly Named[], options: GetOptions, sorted: Sorter | undefined, render: (value: Printable) => string): Promise<void> {
   if (named.length === 0) {
     const lists = await Promise.all(kinds.map(async (kind) => await store.list(kind, await selectionFor(session, kind, options))));
-    const items = lists.flatMap((list): readonly AnyObject[] => list.items);
-    session.world.stdout.write(render(listOf(sorted?.(items, (item) => item) ?? items)));
+    session.world.stdout.write(render(listOf(orderedObjects(lists.flatMap((list): readonly AnyObject[] => list.items), sorted))));
     return;
   }
   const { found, missing } = await readNamed(session, named, options, (each) => store.get(each.kind, refOf(session, each)));
-  if (named.length > 1) session.world.stdout.write(render(listOf(found)));
+  if (named.length > 1) session.world.stdout.write(render(listOf(orderedObjects(found, sorted))));
   else if (found[0] !== undefined) session.world.stdout.write(render(found[0]));
   if (missing) throw new ExitError(1);
 }
+
+const orderedObjects = (items: readonly AnyObject[], sorted: Sorter | undefined): readonly AnyObject[] => sorted?.([items], (item) => item)[0] ?? items;
+
+/** With the rows of each in order. */
+function orderedTables(tables: readonly Table[], sorted: Sorter | undefined): readonly Table[] {
+  const rows = sorted?.(tables.map((table) => table.rows), (row) => row.object);
+  return rows === undefined ? tables : tables.map((table, i) => ({ ...table, rows: rows[i]! }));
+}
+
+/** Rows are ordered by their objects. */
+const tableWish = (sorted: Sorter | undefined): TableWish => (sorted === undefined ? {} : { includeObject: "Object" });
 
 /** Those that exist; the others are told on stderr, and are missing unless they may be. */
 async function readNamed<T>(session: Session, named: readonly Named[], { ignoreNotFound }: GetOptions, read: (each: Named) => Promise<T>): Promise<{ readonly found: readonly T[]; readonly missing: boolean }> {
@@ -97,32 +108,31 @@ async function readNamed<T>(session: Session, named: readonly Named[], { ignoreN
       if (!isNotFound(error)) throw error;
       if (ignoreNotFound === true) continue;
       missing = true;
-      const { errorLine } = await import("../error-line.ts");
-      session.tell(errorLine(error));
+      const [{ errorLine }, { explained }] = await Promise.all([import("../error-line.ts"), import("../not-found.ts")]);
+      session.tell(errorLine(await explained(session, error)));
     }
   }
   return { found, missing };
 }
 
-async function printNamed(session: Session, store: HttpStore, named: readonly Named[], options: GetOptions, wide: boolean): Promise<void> {
-  const { found, missing } = await readNamed(session, named, options, async (each) => ({ kind: each.kind, table: await store.getTable(each.kind, refOf(session, each)) }));
+async function printNamed(session: Session, store: HttpStore, named: readonly Named[], options: GetOptions, sorted: Sorter | undefined, wide: boolean): Promise<void> {
+  const { found, missing } = await readNamed(session, named, options, async (each) => ({ kind: each.kind, table: await store.getTable(each.kind, refOf(session, each), tableWish(sorted)) }));
   const kinds = [...new Set(found.map((each) => each.kind))];
-  printTexts(session, options, kinds.map((kind) => {
-    const texts = found.filter((each) => each.kind === kind).map((each) => textTable(each.table, { wide, withNamespace: false, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "", withLabels: options.showLabels }));
-    return { header: texts[0]!.header, rows: texts.flatMap((each) => each.rows) };
-  }));
+  const tables = kinds.map((kind): Table => {
+    const ofKind = found.filter((each) => each.kind === kind).map((each) => each.table);
+    return { ...ofKind[0]!, rows: ofKind.flatMap((table) => table.rows) };
+  });
+  printTexts(session, options, orderedTables(tables, sorted).map((table, i) => textTable(table, { wide, withNamespace: false, prefix: kinds.length > 1 ? `${resourceName(kinds[i]!)}/` : "", withLabels: options.showLabels })));
   if (missing) throw new ExitError(1);
 }
 
 async function printTables(session: Session, store: HttpStore, kinds: readonly KindName[], options: GetOptions, sorted: Sorter | undefined, wide: boolean): Promise<void> {
-  const includeObject = sorted === undefined ? undefined : "Object";
-  const tables = await Promise.all(kinds.map(async (kind) => await store.listTable(kind, { ...(await selectionFor(session, kind, options)), includeObject })));
-  const texts = tables.flatMap((table, i): TextTable[] => {
+  const tables = await Promise.all(kinds.map(async (kind) => await store.listTable(kind, { ...(await selectionFor(session, kind, options)), ...tableWish(sorted) })));
+  const texts = orderedTables(tables, sorted).flatMap((table, i): TextTable[] => {
     const kind = kinds[i]!;
-    const rows = sorted?.(table.rows, (row) => row.object) ?? table.rows;
-    return rows.length === 0 ? [] : [textTable({ ...table, rows }, { wide, withNamespace: options.allNamespaces === true && kindPaths[kind].namespaced, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "", withLabels: options.showLabels })];
+    return table.rows.length === 0 ? [] : [textTable(table, { wide, withNamespace: options.allNamespaces === true && kindPaths[kind].namespaced, prefix: kinds.length > 1 ? `${resourceName(kind)}/` : "", withLabels: options.showLabels })];
   });
-  if (texts.length === 0) tellEmpty(session, kinds, options);
+  if (texts.length === 0) await tellEmpty(session, kinds, options);
   else printTexts(session, options, texts);
 }
 
@@ -135,10 +145,13 @@ function textOf({ world: { stdout }, outStyle }: Session, { headers }: GetOption
   return tableLines(text, { style: outStyle, header: headers !== false, columns }).map((line) => `${line}\n`).join("");
 }
 
-function tellEmpty(session: Session, kinds: readonly KindName[], { allNamespaces, selector, fieldSelector }: GetOptions): void {
+async function tellEmpty(session: Session, kinds: readonly KindName[], { allNamespaces, selector, fieldSelector }: GetOptions): Promise<void> {
   const namespaced = kinds.some((kind) => kindPaths[kind].namespaced);
   session.tell(namespaced && allNamespaces !== true ? `No resources found in ${session.namespace} namespace.` : "No resources found.");
-  if (selector !== undefined || fieldSelector !== undefined) session.tell("Leave the selector out to see all of them.");
+  const { emptyHint } = await import("../not-found.ts");
+  const noRoom = namespaced && allNamespaces !== true ? await emptyHint(session) : undefined;
+  if (noRoom !== undefined) session.tell(noRoom);
+  else if (selector !== undefined || fieldSelector !== undefined) session.tell("Leave the selector out to see all of them.");
   else if (kinds.every((kind) => kind === "Event")) session.tell("Events are kept for an hour.");
   else if (namespaced) session.tell(`Apply a manifest with 'vendetta apply -f FILE'${allNamespaces === true ? "" : ", or look into all namespaces with -A"}; 'vendetta quickstart up' has an example.`);
 }

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { namedService } from "../kind-words.ts";
+import { orInstead } from "../not-found.ts";
 import type { Session } from "../session.ts";
 import { CliError } from "../world.ts";
 
@@ -17,11 +18,9 @@ export async function logs(session: Session, name: string, options: LogsOptions)
   if (tail !== undefined && !/^(-1|\d{1,9})$/.test(tail)) throw new CliError(`--tail: "${tail}" is not a number of lines`);
   if (options.console === true) return await showConsole(session, name, options);
   const store = await session.connect();
-  const stream = await store.logs(
-    { namespace: session.namespace, name: namedService(name, "has a log") },
-    { follow, previous, tailLines: tail === undefined || tail === "-1" ? undefined : Number(tail) },
-    session.signal,
-  );
+  const service = namedService(name, "has a log");
+  const stream = await orInstead(session, (_workspace, [first], room) => `${first === undefined ? "" : `'vendetta logs${room} ${first}', or `}what its console showed: 'vendetta logs${room} --console ${service}'`, () =>
+    store.logs({ namespace: session.namespace, name: service }, { follow, previous, tailLines: tail === undefined || tail === "-1" ? undefined : Number(tail) }, session.signal));
   await writeOut(session, stream);
 }
 
@@ -29,7 +28,8 @@ export async function logs(session: Session, name: string, options: LogsOptions)
 async function showConsole(session: Session, name: string, { follow, tail, previous }: LogsOptions): Promise<void> {
   if (follow === true || previous === true) throw new CliError("--console shows what there is now: it goes together with neither --follow nor --previous");
   const store = await session.connect();
-  const stream = await store.showConsole({ namespace: session.namespace, name: name.replace(/^(workspaces?|ws)\//, "") }, session.signal);
+  const stream = await orInstead(session, (found, _services, room) => `vendetta logs${room} --console ${found.kind === "Service" ? found.spec.workspace : found.metadata.name}`, () =>
+    store.showConsole({ namespace: session.namespace, name: name.replace(/^(workspaces?|ws)\//, "") }, session.signal));
   if (tail === undefined || tail === "-1") return await writeOut(session, stream);
   const text = Buffer.concat(await stream.toArray()).toString("utf8");
   const lines = text.split(/(?<=\n)/);

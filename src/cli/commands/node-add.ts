@@ -4,7 +4,9 @@ import { messageOf } from "../../base/errors.ts";
 import type { ObjectInput } from "../../api/meta.ts";
 import { nodeName } from "../../api/node-name.ts";
 import type { Node } from "../../api/node.ts";
-import { isAlreadyExists } from "../../api/status-error.ts";
+import { localLabelCauses } from "../../api/local-node-label.ts";
+import { isAlreadyExists, StatusError } from "../../api/status-error.ts";
+import { parseObject } from "../../api/validate.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { durationArgument } from "../duration-argument.ts";
 import { accessWish, addressOf, jumpsName, machineName, openAccess, sameMachine, sameWay, withNextStep } from "../node-reach.ts";
@@ -41,8 +43,20 @@ export async function nodeAdd(session: Session, target: string, options: NodeAdd
   if (known !== undefined) return await addAgain(session, access, known, machine, labels, options, password);
   const other = nodes.find(({ metadata }) => metadata.name === name);
   if (other !== undefined) throw new CliError(`There is a Node "${name}" already, and it is another machine (${addressOf(other)}); give this one another name with --name`);
+  checkMetadata({ name, labels }, machine);
   await addNew(session, store, access, { name, labels }, machine, options, password, nodes);
   await waitUntilSettled(session, store, [{ kind: "Node", name }], timeoutMs);
+}
+
+/** What the server would refuse, before the machine is touched. @throws CliError */
+function checkMetadata(metadata: NewNode, machine: SshMachine): void {
+  try {
+    parseObject("Node", { metadata, spec: { local: {} } });
+  } catch (error) {
+    throw error instanceof StatusError ? new CliError(error.message, { cause: error }) : error;
+  }
+  const [cause] = localLabelCauses({ metadata: { labels: metadata.labels }, spec: { ssh: machine } }, undefined);
+  if (cause !== undefined) throw new CliError(`--label: ${cause.field} ${cause.message}`);
 }
 
 interface NewNode {
@@ -107,7 +121,7 @@ async function addAgain(session: Session, access: MachineAccess, node: Node, mac
       progress.clear();
       session.tell(`${machineName(machine)} is Node "${name}", and does not take the cluster's key any more: putting it back …`);
     }
-    const enrolment = await access.enrol(machine, { ...wish, known: reach });
+    const enrolment = await access.enrol(machine, { ...wish, known: reach, dockerSocketPath: node.spec.providers.docker?.socketPath });
     await enrolment.close();
     session.print(`node.vendetta.dev/${name} unchanged${enrolment.changed ? ", its key was put back" : ""}`);
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { AnyObject } from "../../api/registry.ts";
-import { findCondition } from "../../api/conditions.ts";
+import { findCondition, isTrue } from "../../api/conditions.ts";
 import type { Node } from "../../api/node.ts";
 import type { Workspace } from "../../api/workspace.ts";
 import { awaitObjects, type AwaitedObject } from "../await-objects.ts";
@@ -53,7 +53,7 @@ export async function nodeDrain(session: Session, name: string, options: NodeDra
   for (const { target, verdict } of states) if (verdict.done) session.print(`workspace.vendetta.dev/${shortName({ metadata: target })} ${verdict.state.toLowerCase() === "stopped" ? "stopped" : verdict.state}`);
   refuseLate(name, states, timeoutMs);
   session.print(`node.vendetta.dev/${name} drained`);
-  tellRest(session, name, concerned, states, move);
+  tellRest(session, { name, others: (await store.list("Node")).items.filter((each) => each.metadata.name !== name) }, concerned, states, move);
 }
 
 const isMovable = ({ spec }: Workspace, move: Move) => spec.nodeName === undefined && (move === "Any" || (spec.failover !== undefined && spec.state === "Running"));
@@ -101,13 +101,22 @@ function refuseLate(name: string, states: readonly AwaitedObject[], timeoutMs: n
   throw new CliError(`Node "${name}" is not drained after ${timeoutMs / 1000} s, ${late.length} of ${states.length} Workspaces are not stopped or moved:\n${lines.join("\n")}\nThe drain goes on by itself; 'vendetta node uncordon ${name}' ends it`);
 }
 
-function tellRest(session: Session, name: string, concerned: readonly Workspace[], states: readonly AwaitedObject[], move: Move): void {
+/** Whether nothing that a Node says of itself keeps a Workspace away from it; room and taints only its loop counts. */
+function mayTake({ metadata, spec, status }: Node, { spec: { provider, nodeSelector = {} } }: Workspace): boolean {
+  const isOpen = !spec.unschedulable && spec.drain === undefined && metadata.deletionTimestamp === undefined;
+  const fits = Object.entries(nodeSelector).every(([key, value]) => metadata.labels?.[key] === value);
+  return isOpen && fits && isTrue(status?.conditions, "Ready") && status?.providers?.some((each) => each.name === provider && each.usable) === true;
+}
+
+function tellRest(session: Session, { name, others }: { readonly name: string; readonly others: readonly Node[] }, concerned: readonly Workspace[], states: readonly AwaitedObject[], move: Move): void {
   const stopped = concerned.filter((_, i) => states[i]!.verdict.state === "Stopped");
   if (stopped.length === 0) return;
   const stuck = stopped.filter((each) => isMovable(each, move));
   const free = stopped.filter((each) => each.spec.nodeName === undefined && !isMovable(each, move));
   session.tell(`What is stopped keeps its disk, and starts again with 'vendetta node uncordon ${name}'.`);
-  if (free.length > 0) session.tell(`${free.map(shortName).join(", ")} may run on other Nodes: 'vendetta node drain ${name} --move' makes ${free.length === 1 ? "it" : "them"} anew there, without what is on the disk here.`);
+  const [able, unable] = [true, false].map((wish) => free.filter((each) => others.some((node) => mayTake(node, each)) === wish)) as [Workspace[], Workspace[]];
+  if (unable.length > 0) session.tell(`No other Node could take ${unable.map(shortName).join(", ")} now.`);
+  if (able.length > 0) session.tell(`${able.map(shortName).join(", ")} may run on other Nodes: 'vendetta node drain ${name} --move' makes ${able.length === 1 ? "it" : "them"} anew there, without what is on the disk here.`);
   if (stuck.length === 0) return;
   const why = states[concerned.indexOf(stuck[0]!)]!.verdict.message;
   session.tell(`Not moved, as nothing fits now: ${stuck.map(shortName).join(", ")} (${printable(why)}). ${stuck.length === 1 ? "It goes" : "They go"} as soon as a Node does.`);

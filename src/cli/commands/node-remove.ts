@@ -1,5 +1,6 @@
 import { AccessError, type OpenWay } from "../../access/access.ts";
 import { messageOf } from "../../base/errors.ts";
+import { clusterIdOf } from "../../api/cluster-id.ts";
 import type { Node } from "../../api/node.ts";
 import { hopsOf, type JumpReach, type SshReach } from "../../api/ssh-reach.ts";
 import type { HttpStore } from "../../client/http-store.ts";
@@ -7,6 +8,7 @@ import { deleteAll } from "./delete.ts";
 import { durationArgument } from "../duration-argument.ts";
 import { leftOn, machineName, openAccess, placedOn, sameMachine, shortName, withNextStep } from "../node-reach.ts";
 import type { Session } from "../session.ts";
+import { printable } from "../style.ts";
 import { CliError } from "../world.ts";
 
 export interface NodeRemoveOptions {
@@ -29,7 +31,11 @@ export async function nodeRemove(session: Session, name: string, options: NodeRe
   try {
     await deleteAll(session, store, [{ kind: "Node", name, uid: node.metadata.uid }], { wait: true, timeoutMs, say: () => {} });
     session.print(`node.vendetta.dev "${name}" deleted`);
-    if (way !== undefined) await withdraw(session, store, node, reach!, way);
+    if (way !== undefined) {
+      await tellKept(session, reach!, way);
+      await withdraw(session, store, node, reach!, way);
+    } else if (reach !== undefined) session.tell(`What Workspaces have left there, if anything, is in ~/.local/share/vendetta of ${machineName(reach)}.`);
+    if (node.status?.providers?.some(({ name: engine, usable }) => engine === "docker" && usable) === true) session.tell(`Volumes that are kept there, if any, its Docker engine lists: docker volume ls --filter label=vendetta.dev/cluster=${clusterIdOf(await store.get("Namespace", { name: "default" }))}`);
   } finally {
     await way?.close();
   }
@@ -58,6 +64,17 @@ async function reached(session: Session, store: HttpStore, name: string, reach: 
       return undefined;
     }
     throw new CliError(`Cannot take the cluster's key away from ${machineName(reach)}: ${messageOf(withNextStep(error, name))}; nothing was changed. Try again when it can be reached, leave the key there with --keep-key, or, if the machine is gone for good, run 'vendetta node forget ${name}'`, { cause: error });
+  }
+}
+
+/** Nothing there looks after it any more, and it is never deleted unasked: somebody may want what is in it. */
+async function tellKept({ tell }: Session, reach: SshReach, way: OpenWay): Promise<void> {
+  try {
+    const { paths, more } = await way.kept();
+    if (paths.length > 0) tell(`Kept on ${machineName(reach)}, until you remove it there:\n${paths.map((path) => `  ${printable(path)}`).join("\n")}${more === 0 ? "" : `\n  … and ${more} more`}`);
+  } catch (error) {
+    if (!(error instanceof AccessError)) throw error;
+    tell(`What Workspaces have left on ${machineName(reach)}, if anything, is in ~/.local/share/vendetta there: ${printable(error.message)}`);
   }
 }
 

@@ -1,10 +1,13 @@
 import { restartedAtAnnotation } from "../../api/annotations.ts";
+import { findCondition } from "../../api/conditions.ts";
 import type { Service } from "../../api/service.ts";
 import { timestampWithMs } from "../../base/clock.ts";
 import { durationArgument } from "../duration-argument.ts";
 import { namedService, resourceName } from "../kind-words.ts";
+import { orInstead } from "../not-found.ts";
 import { settled } from "../readiness.ts";
 import type { Session } from "../session.ts";
+import { printable } from "../style.ts";
 import { waitUntilSettled } from "../wait-until-settled.ts";
 
 export interface RestartOptions {
@@ -18,11 +21,18 @@ export async function restart(session: Session, words: readonly string[], { wait
   const targets = words.map((word) => ({ kind: "Service" as const, namespace: session.namespace, name: namedService(word, "can be restarted") }));
   const store = await session.connect();
   // All are there before one is touched.
-  const before = new Map((await Promise.all(targets.map((target) => store.get("Service", target)))).map((service) => [service.metadata.name, runOf(service)]));
+  const found = await orInstead(session, (_workspace, services, room) => (services.length === 0 ? "there is nothing to restart" : `vendetta restart${room} ${services.join(" ")}`), () => Promise.all(targets.map((target) => store.get("Service", target))));
+  const silent = new Map(found.flatMap(({ metadata, status }) => {
+    const ready = findCondition(status?.conditions, "Ready");
+    return ready?.status === "Unknown" ? [[metadata.name, ready.message] as const] : [];
+  }));
+  const before = new Map(found.map((service) => [service.metadata.name, runOf(service)]));
   const patch = { metadata: { annotations: { [restartedAtAnnotation]: timestampWithMs(session.world.clock.now()) } } };
   for (const target of targets) {
     await store.patch("Service", target, { type: "merge", patch });
-    session.print(`${resourceName("Service")}/${target.name} restarted`);
+    const why = silent.get(target.name);
+    session.print(`${resourceName("Service")}/${target.name} ${why === undefined ? "restarted" : "will be restarted"}`);
+    if (why !== undefined) session.tell(`Nothing is known of Service "${target.name}" now, and it is restarted when that changes: ${printable(why)}`);
   }
   if (wait !== true) return;
   await waitUntilSettled(session, store, targets, timeoutMs, (object, target) => {

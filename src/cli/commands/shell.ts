@@ -1,6 +1,7 @@
 import { attachCommand } from "../attached-command.ts";
 import { commandTarget, type CommandTarget } from "../command-target.ts";
 import type { HttpStore } from "../../client/http-store.ts";
+import { orInstead } from "../not-found.ts";
 import type { Session } from "../session.ts";
 import { CliError, ExitError } from "../world.ts";
 
@@ -18,7 +19,8 @@ export async function shell(session: Session, word: string, options: ShellOption
   if (stdin.isTTY !== true || stdout.isTTY !== true) throw new CliError(`Cannot open a shell: ${stdin.isTTY === true ? "the output" : "the input"} is no terminal. In a script, run a command: vendetta exec ${options.service === undefined ? word : `service/${options.service}`} -- sh -c 'COMMAND'`);
   const store = await session.connect();
   const { kind, name } = await targetOf(session, store, commandTarget(word), options);
-  const command = await store.exec(kind, { namespace: session.namespace, name }, { argv: bestShell, stdin: true, terminal: true }, session.signal);
+  const command = await orInstead(session, ({ kind: other }, _services, room) => `vendetta shell${room} ${other === "Service" ? `service/${name}` : name}`, () =>
+    store.exec(kind, { namespace: session.namespace, name }, { argv: bestShell, stdin: true, terminal: true }, session.signal));
   const code = await attachCommand(session, command, { stdin: true, terminal: true });
   if (code !== 0) throw new ExitError(code);
 }

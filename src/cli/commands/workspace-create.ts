@@ -1,7 +1,8 @@
-import { resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import type { ObjectInput } from "../../api/meta.ts";
 import type { Workspace } from "../../api/workspace.ts";
 import { durationArgument } from "../duration-argument.ts";
+import { withLocalPaths } from "../../manifests/local-paths.ts";
 import type { Session } from "../session.ts";
 import { waitUntilSettled } from "../wait-until-settled.ts";
 import { CliError } from "../world.ts";
@@ -54,10 +55,10 @@ function manifestOf(name: string, namespace: string, { provider, image, node, wo
     apiVersion: "vendetta.dev/v1alpha1",
     kind: "Workspace",
     metadata: { name, namespace },
-    spec: given({
+    spec: withLocalPaths(given({
       provider: provider ?? "docker", image, nodeName: node, workingDir: workdir,
       env: Object.fromEntries(env.map(variableOf)), mounts: mount.map(mountOf), ports: publish.map(portOf), resources: given({ cpu, memory }),
-    }),
+    }), process.cwd()),
   };
 }
 
@@ -71,7 +72,7 @@ function variableOf(text: string): readonly [string, string] {
 function mountOf(text: string): object {
   const [source, path, mode, ...rest] = text.split(":");
   if (!source || !path || rest.length > 0 || (mode !== undefined && mode !== "ro")) throw new CliError(`--mount: "${text}" is not SOURCE:PATH, nor SOURCE:PATH:ro; SOURCE is a directory such as ./src, or a word that names a volume`);
-  return { path, ...(source.includes("/") || source.startsWith(".") ? { hostPath: resolve(source) } : { volume: source }), ...(mode === "ro" ? { readOnly: true } : {}) };
+  return { path, ...(source.includes("/") || source.startsWith(".") ? { hostPath: isAbsolute(source) ? resolve(source) : source } : { volume: source }), ...(mode === "ro" ? { readOnly: true } : {}) };
 }
 
 function portOf(text: string): object {

@@ -61,6 +61,8 @@ const placeholders: Readonly<Record<string, Candidates>> = {
   machine: free,
   fingerprint: free,
   text: free,
+  "new-name": free,
+  snapshot: free,
   namespace: namesOf("namespaces"),
   "kind/name": { type: "objects" },
   path: { type: "files" },

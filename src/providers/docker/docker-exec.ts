@@ -6,6 +6,7 @@ import { followLatest } from "../../base/follow-latest.ts";
 import { TransportError, type ExecStream, type ExitStatus } from "../../transports/transport.ts";
 import type { InstanceExecOptions } from "../provider.ts";
 import { callEngine, statusOf } from "./docker-client.ts";
+import { startFailureFilter, startFailureOf } from "./exec-start-failure.ts";
 import { endAbandonedExec, signalExec, type EndExecParts } from "./end-exec.ts";
 
 export interface DockerExecParts extends EndExecParts {
@@ -40,13 +41,20 @@ export async function execInContainer(parts: DockerExecParts, id: string, argv: 
     if (statusOf((error as Error).cause) === undefined) abandon();
     throw error;
   });
-  const stdout = new PassThrough();
-  const stderr = new PassThrough();
   const ended = streamEnd(stream);
+  const end = ended.then(() => {
+    signal?.removeEventListener("abort", onAbort);
+    if (signal?.aborted) throw signal.reason;
+    return exitStatus(parts, exec);
+  });
+  const { stdout, held, settled } = startFailureFilter(async () => startFailure(await end) !== undefined);
+  const startFailure = ({ ran }: End) => (ran ? undefined : startFailureOf(held(), id, argv[0] ?? "", workingDir));
+  const stderr = new PassThrough();
   if (tty === undefined) demultiplex(stream, stdout, stderr);
   else {
     stderr.end();
     stream.pipe(stdout);
+    stream.once("close", () => stdout.end());
   }
   const resize = windowOf(parts, exec);
   if (tty !== undefined) resize(tty.columns, tty.rows);
@@ -61,13 +69,15 @@ export async function execInContainer(parts: DockerExecParts, id: string, argv: 
   if (signal?.aborted) onAbort();
   // A stream that broke leaves the command running; one that ended has none any more.
   ended.catch(abandon);
-  const exit = ended.then(async () => {
-    signal?.removeEventListener("abort", onAbort);
-    if (signal?.aborted) throw signal.reason;
-    return exitStatus(parts, exec);
+  const exit = end.then(async (how) => {
+    const failure = startFailure(how);
+    if (failure !== undefined) throw failure;
+    // Its output is all handed on before its end is told.
+    if (held() !== "") await settled;
+    return how.status;
   });
   // A caller that gave up on the stream may never ask for its end.
-  exit.catch(() => {});
+  for (const each of [end, exit]) each.catch(() => {});
   return { stdin: stdinOf(stream, tty !== undefined), stdout, stderr, exit, kill, ...(tty === undefined ? {} : { resize }) };
 }
 
@@ -108,7 +118,7 @@ function stdinOf(stream: Duplex, terminal: boolean): Writable {
  * no back-pressure, and a command may write faster than anybody reads.
  * Source: Engine API, "Attach to a container", stream format.
  */
-function demultiplex(stream: Duplex, stdout: PassThrough, stderr: PassThrough): void {
+function demultiplex(stream: Duplex, stdout: Writable, stderr: Writable): void {
   const head = Buffer.alloc(8);
   let headBytes = 0;
   let left = 0;
@@ -144,13 +154,19 @@ function demultiplex(stream: Duplex, stdout: PassThrough, stderr: PassThrough): 
   stream.once("error", finish);
 }
 
-async function exitStatus({ clock }: DockerExecParts, exec: Docker.Exec): Promise<ExitStatus> {
+interface End {
+  readonly status: ExitStatus;
+  /** Whether there ever was a process. */
+  readonly ran: boolean;
+}
+
+async function exitStatus({ clock }: DockerExecParts, exec: Docker.Exec): Promise<End> {
   let silences = 0;
   for (let i = 0; i < exitPollsMax; i++) {
     using bound = timeoutSignal(clock, exitAnswerMsMax, "asking the engine how the command ended");
     try {
-      const { Running, ExitCode } = await exec.inspect({ abortSignal: bound.signal });
-      if (!Running && ExitCode !== null) return { code: ExitCode, signal: undefined };
+      const { Running, ExitCode, Pid } = await exec.inspect({ abortSignal: bound.signal });
+      if (!Running && ExitCode !== null) return { status: { code: ExitCode, signal: undefined }, ran: Pid !== 0 };
     } catch (error) {
       if (!(error instanceof TimeoutError || bound.signal.aborted) || ++silences >= exitSilencesMax) throw error;
     }

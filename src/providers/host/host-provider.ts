@@ -5,6 +5,7 @@ import { codeOf, messageOf } from "../../base/errors.ts";
 import { untilAborted } from "../../base/until-aborted.ts";
 import { TransportError, type Transport } from "../../transports/transport.ts";
 import { instanceId, ProviderError, type Instance, type InstanceSpec, type Provider, type ProviderProbe } from "../provider.ts";
+import { whyNotRun } from "../why-not-run.ts";
 import { endProcessesScript, instanceMark, probeScript, usageScript } from "./host-scripts.ts";
 import { usageFromStat } from "./host-usage.ts";
 
@@ -161,8 +162,7 @@ export function createHostProvider({ transport, clock, dir }: HostProviderParts)
       try {
         return await transport.exec(argv, { env: { ...found.env, ...env, [instanceMark]: id }, cwd: workingDir ?? found.workingDir ?? workOf(home), tty, signal });
       } catch (error) {
-        if (error instanceof TransportError && codeOf(error.cause) === "ENOENT") throw new ProviderError("CommandNotFound", error.message, true, { cause: error });
-        throw error;
+        throw whyNotRun(error);
       }
     },
     async usage(id, signal) {

@@ -60,9 +60,9 @@ fi
 if [ -n "$1" ]; then cd "$1" 2>/dev/null || { say '!directory'; exit 126; }; else cd /; fi
 shift 3
 case $1 in
-  */*) [ -f "$1" ] && [ -x "$1" ];;
-  *) command -v "$1" >/dev/null 2>&1;;
-esac || { say '!program'; exit 127; }
+  */*) [ -e "$1" ] || { say '!program'; exit 127; }; [ -f "$1" ] && [ -x "$1" ] || { say '!executable'; exit 126; };;
+  *) command -v "$1" >/dev/null 2>&1 || { say '!program'; exit 127; };;
+esac
 say +
 exec "$@"
 `;
@@ -74,7 +74,7 @@ export interface LxcExecParts {
   readonly mark: string;
 }
 
-/** Runs a command in a container, and comes back when it runs. @throws NotRunning, NotFound, CommandNotFound, InvalidSpec (no such directory or user) */
+/** Runs a command in a container, and comes back when it runs. @throws NotRunning, NotFound, CommandNotFound, CommandNotExecutable, DirectoryNotFound, InvalidSpec (no such user) */
 export async function execInContainer({ transport, lxcPath, mark }: LxcExecParts, id: string, record: Pick<LxcRecord, "env" | "workingDir" | "user">, argv: readonly string[], options: InstanceExecOptions): Promise<ExecStream> {
   const { env = {}, workingDir, user = record.user ?? "", tty, signal } = options;
   const variables = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...(tty === undefined ? {} : { TERM: "xterm-256color" }), ...record.env, ...env };
@@ -104,8 +104,10 @@ function failureOf(said: string, id: string, program: string, dir: string, user:
       return new ProviderError("NotRunning", `${id} does not run`, true);
     case "!program":
       return new ProviderError("CommandNotFound", `there is no program ${program} in ${id}`, true);
+    case "!executable":
+      return new ProviderError("CommandNotExecutable", `${program} in ${id} is no program that can be run`, true);
     case "!directory":
-      return new ProviderError("InvalidSpec", `there is no directory ${dir} in ${id}`, true);
+      return new ProviderError("DirectoryNotFound", `there is no directory ${dir} in ${id}`, true);
     case "!user":
       return new ProviderError("InvalidSpec", `there is no user ${user} in ${id}`, true);
     default:

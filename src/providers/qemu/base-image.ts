@@ -34,7 +34,7 @@ export async function baseImage(parts: BaseImageParts, { image, imageChecksum, i
   if (!image.startsWith("/")) throw new ProviderError("ImageNotFound", `there is no image ${image}: for qemu it is an absolute path on the node or a URL of a disk image`, false);
   const { code, stdout, stderr } = await parts.transport.run(["sh", "-c", checkedPathScript, "sh", image, sha256, parts.imagesDir], { timeoutMs: checksumMsMax, signal });
   if (code === 4) throw new ProviderError("ImageNotFound", `there is no file ${image} on ${parts.transport.name}`, true);
-  if (code === 5) throw checksumMismatch(image, sha256, stdout.trim());
+  if (code === 5) throw checksumMismatch(image, sha256, stdout.trim(), true);
   if (code !== 0) throw new ProviderError("ImageNotFound", `${image} cannot be read on ${parts.transport.name}: ${stderr.trim().slice(0, 500)}`, true);
   return describe(parts, image, image, signal);
 }
@@ -60,23 +60,24 @@ async function fetched({ transport, imagesDir }: BaseImageParts, url: string, sh
   });
   const { code } = await stream.exit;
   if (code === 0 && file !== "") return file;
-  if (code === 4) throw new ProviderError("ImageNotFound", `${url} was not fetched to ${transport.name} yet, and imagePullPolicy is Never`, false);
-  if (code === 5) throw checksumMismatch(url, sha256, file);
+  if (code === 4) throw new ProviderError("ImageNotFound", `${url} was not fetched to ${transport.name} yet, and imagePullPolicy is Never`, true);
+  // Fetched again and again, it would be the same.
+  if (code === 5) throw checksumMismatch(url, sha256, file, false);
   if (code === 6) throw new ProviderError("ImagePullFailed", `${url} cannot be fetched: ${transport.name} has neither curl nor wget; install one of them`, true);
   if (code === 7) throw new ProviderError("ImageNotFound", `there is no ${url}: ${said.trim()}`, true);
   throw new ProviderError("ImagePullFailed", `${url} cannot be fetched to ${transport.name}: ${said.trim() || `exit code ${code}`}`, true);
 }
 
-const checksumMismatch = (image: string, wanted: string, is: string) => new ProviderError("ChecksumMismatch", `${image} is not what spec.imageChecksum says: it has sha256:${is}, not sha256:${wanted}`, false);
+const checksumMismatch = (image: string, wanted: string, is: string, retriable: boolean) => new ProviderError("ChecksumMismatch", `${image} is not what spec.imageChecksum says: it has sha256:${is}, not sha256:${wanted}`, retriable);
 
 const imageInfo = z.object({ format: z.string(), "virtual-size": z.number(), "backing-filename": z.string().optional(), "format-specific": z.object({ data: z.record(z.string(), z.unknown()).optional() }).optional() });
 
 /** An image that names another file would show the guest any file of the node that the user may read. */
 async function describe({ transport }: BaseImageParts, file: string, image: string, signal: AbortSignal): Promise<BaseImage> {
   const { code, stdout, stderr } = await transport.run(["qemu-img", "info", "-U", "--output=json", file], { timeoutMs: infoMsMax, signal });
-  if (code !== 0) throw new ProviderError("InvalidSpec", `${image} is no disk image that qemu-img can read: ${stderr.trim().slice(0, 500)}`, false);
+  if (code !== 0) throw new ProviderError("InvalidSpec", `${image} is no disk image that qemu-img can read: ${stderr.trim().slice(0, 500)}`, true);
   const info = imageInfo.parse(JSON.parse(stdout));
   const other = info["backing-filename"] ?? info["format-specific"]?.data?.["data-file"];
-  if (other !== undefined) throw new ProviderError("InvalidSpec", `${image} is a layer over another file (${String(other)}); make it whole with 'qemu-img convert -O qcow2'`, false);
+  if (other !== undefined) throw new ProviderError("InvalidSpec", `${image} is a layer over another file (${String(other)}); make it whole with 'qemu-img convert -O qcow2'`, true);
   return { file, format: info.format, virtualBytes: info["virtual-size"] };
 }

@@ -75,7 +75,7 @@ export async function createMachine({ transport, machines, way }: CreateParts, s
 /** An image does not shrink: what it holds might lie beyond. */
 function diskBytesOf(image: BaseImage | undefined, { resources }: MachineRecord): number {
   const least = image?.virtualBytes ?? 0;
-  if (resources.diskBytes !== undefined && resources.diskBytes < least) throw new ProviderError("InvalidSpec", `spec.resources.disk is ${resources.diskBytes} bytes, and the image alone has ${least}`, false);
+  if (resources.diskBytes !== undefined && resources.diskBytes < least) throw new ProviderError("InvalidSpec", `spec.resources.disk is ${resources.diskBytes} bytes, and the image alone has ${least}`, true);
   return Math.max(least, resources.diskBytes ?? diskBytesDefault);
 }
 
@@ -93,6 +93,6 @@ async function refuseMissing(machines: NodeMachines, { engine, mounts }: Machine
     const { stdout } = await machines.script(checkScript, [kind, ...paths], { signal });
     const [what, path] = stdout.trim().split("\n")[0]!.split(/ (.*)/s);
     if (what === "missing") throw new ProviderError(kind === "file" ? "ImageNotFound" : "MountSourceMissing", `there is no ${path} on ${where}`, true);
-    if (what === "wrong") throw new ProviderError("InvalidSpec", kind === "file" ? `${path} on ${where} is no file` : `${path} on ${where} is no directory: provider qemu shares directories only`, false);
+    if (what === "wrong") throw new ProviderError("InvalidSpec", kind === "file" ? `${path} on ${where} is no file` : `${path} on ${where} is no directory: provider qemu shares directories only`, true);
   }
 }

@@ -81,6 +81,6 @@ export async function probeNode(transport: Transport, facts: NodeFacts, signal: 
 export async function acceleratorFor(facts: NodeFacts, wish: "kvm" | "tcg" | undefined, name: string): Promise<Accelerator> {
   if (wish === "tcg") return { kind: "tcg", why: "asked for" };
   const accelerator = await facts.accelerator();
-  if (wish === "kvm" && accelerator.kind === "tcg") throw new ProviderError("AcceleratorMissing", `spec.qemu.accelerator kvm: on ${name} ${accelerator.why}; without that field it is emulated`, false);
+  if (wish === "kvm" && accelerator.kind === "tcg") throw new ProviderError("AcceleratorMissing", `spec.qemu.accelerator kvm: on ${name} ${accelerator.why}; without that field it is emulated`, true);
   return accelerator;
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import { TransportError, type Transport } from "../../transports/transport.ts";
 import { instanceId, ProviderError, type Instance, type Provider } from "../provider.ts";
+import { whyNotRun } from "../why-not-run.ts";
 import { createMachine } from "./create-machine.ts";
 import { createGuests } from "./guests.ts";
 import type { GuestWay } from "./guest-way.ts";
@@ -132,8 +133,7 @@ export function createQemuProvider({ transport, clock, dir, guests: way }: QemuP
       try {
         return await guest.exec(command, { env: { ...record.env, ...env }, cwd: workingDir ?? record.workingDir, tty, signal });
       } catch (error) {
-        if (error instanceof TransportError && codeOf(error.cause) === "ENOENT") throw new ProviderError("CommandNotFound", error.message, true, { cause: error });
-        throw error;
+        throw whyNotRun(error);
       }
     },
     async dial(id, port, signal) {

@@ -45,9 +45,9 @@ export function algorithmsFor(pins: readonly string[]): HostKeyAlgorithm[] {
 }
 
 /** What keeps this key from being accepted; undefined when nothing does. */
-export function refusalOf(key: HostKey, pins: readonly string[], where: string): string | undefined {
+export function refusalOf(key: HostKey, pins: readonly string[]): string | undefined {
   const pinned = pins.map(fingerprintOfPin);
   if (pinned.includes(key.fingerprint)) return undefined;
-  if (pinned.length === 0) return `the host key of ${where} is unknown: it shows ${key.type} ${key.fingerprint}, and none is pinned; compare it with the machine's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub) before you trust it`;
-  return `the host key of ${where} has changed: it shows ${key.type} ${key.fingerprint}, pinned is ${pinned.join(" or ")}; somebody may be in between, or the machine was made anew`;
+  if (pinned.length === 0) return `its host key is unknown: it shows ${key.type} ${key.fingerprint}, and none is pinned; compare it with the machine's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub) before you trust it`;
+  return `its host key has changed: it shows ${key.type} ${key.fingerprint}, pinned is ${pinned.join(" or ")}; somebody may be in between, or the machine was made anew`;
 }

@@ -11,7 +11,7 @@ import { newlineVariable, shQuote } from "../../base/sh-quote.ts";
 export const bootstrap = `exec /bin/sh -c 'IFS= read -r vendetta_line && eval "$vendetta_line"'`;
 
 /** Why a command could not be started, as the script tells it. */
-export type StartFailure = "directory" | "program" | "terminal" | "abandoned";
+export type StartFailure = "directory" | "program" | "executable" | "terminal" | "abandoned";
 
 /** What a started command tells of itself before anything else. */
 export interface StartMark {
@@ -45,7 +45,7 @@ export const preamble = [
     `if [ "$4" != $$ ] && [ "$3" != $$ ] && [ -z "\${vendetta_again-}" ] && command -v setsid >/dev/null 2>&1; then vendetta_again="$vendetta_line"; export vendetta_again; exec setsid /bin/sh -c 'vendetta_line=$vendetta_again; eval "$vendetta_line"'; fi; fi`,
   "unset vendetta_again",
   // Enters itself with the keeper before it is the command; when that is gone, so is the connection, and nothing runs.
-  `v_go() { case $1 in */*) { [ -f "$1" ] && [ -x "$1" ]; } || v_no program;; *) command -v "$1" >/dev/null 2>&1 || v_no program;; esac; ` +
+  `v_go() { case $1 in */*) [ -e "$1" ] || v_no program; { [ -f "$1" ] && [ -x "$1" ]; } || v_no executable;; *) command -v "$1" >/dev/null 2>&1 || v_no program;; esac; ` +
     `[ -z "$v_dir" ] || { printf '%s\\n' "$v_start" >"$v_dir/$$"; } 2>/dev/null || v_no abandoned; ` +
     `[ -n "$v_tty" ] || printf '%s+;' "$v_nonce" >&2; printf '%s+%s %s;' "$v_nonce" $$ "$v_start"; exec "$@"; }`,
   `IFS= read -r vendetta_line && eval "$vendetta_line"`,

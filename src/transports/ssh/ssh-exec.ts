@@ -158,9 +158,11 @@ function startFailure(failure: StartFailure, program: string, cwd: string | unde
   const failed = (why: string, code?: string) => new TransportError(`cannot start ${program} on ${where}: ${why}`, false, code === undefined ? {} : { cause: fileFailure(code) });
   switch (failure) {
     case "directory":
-      return failed(`there is no directory ${cwd}`, "ENOENT");
+      return failed(`there is no directory ${cwd}`, "ENOTDIR");
     case "program":
       return failed("there is no such program", "ENOENT");
+    case "executable":
+      return failed("it is no program that can be run", "EACCES");
     case "terminal":
       return failed("it needs stty for a terminal, and the machine has none");
     case "abandoned":

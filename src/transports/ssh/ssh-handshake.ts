@@ -78,7 +78,7 @@ function logIn(options: SshOptions, socket: Duplex, signal: AbortSignal): Promis
     try {
       const key = hostKeyOf(blob);
       if (hostKeys.length === 0 && (await onHostKey?.(key)) === true) return true;
-      refusal = refusalOf(key, hostKeys, where);
+      refusal = refusalOf(key, hostKeys);
     } catch (error) {
       refusal = messageOf(error);
     }

@@ -97,10 +97,34 @@ export function execCases({ test, signal, running, shared, run, patient }: Kit):
     const said = await Promise.all(Array.from({ length: 20 }, async (_, i) => (await run(provider, id, ["sh", "-c", `cat; echo ${i}`], `${i} `)).stdout.toString()));
     assert.deepEqual(said, Array.from({ length: 20 }, (_, i) => `${i} ${i}\n`));
   });
-  test("exec refuses what does not run, and says when there is no such command", async (provider) => {
+  test("exec tells why a command cannot be started, and nothing of it on the command's streams", async (provider) => {
     const id = await running(provider);
-    const missing = await run(provider, id, ["no-such-command"]).catch((error: unknown) => error as ProviderError);
-    assert.ok(missing instanceof ProviderError ? missing.reason === "CommandNotFound" : missing.code === 126 || missing.code === 127);
+    const rows = [
+      ["CommandNotFound", ["no-such-command"], {}], ["CommandNotFound", ["/no/such/command"], {}],
+      ["CommandNotExecutable", ["/proc"], {}], ["DirectoryNotFound", ["sh", "-c", "true"], { workingDir: "/no/such/place" }],
+    ] as const;
+    for (const [reason, argv, more] of rows) {
+      for (const terminal of [{}, { tty: { columns: 80, rows: 24 } }]) {
+        let said = "";
+        const failed = async () => {
+          const stream = await provider.exec(id, argv, { ...more, ...terminal });
+          for (const each of [stream.stdout, stream.stderr]) each.on("data", (chunk: Buffer) => (said += chunk.toString()));
+          stream.stdin.end();
+          return await stream.exit;
+        };
+        await assert.rejects(failed, { name: "ProviderError", reason }, `${argv.join(" ")} ${JSON.stringify(terminal)}`);
+        assert.equal(said, "");
+      }
+    }
+  });
+  test("exec hands on what only looks as if it could not be started", async (provider) => {
+    const id = await running(provider);
+    const words = 'OCI runtime exec failed: exec failed: exec: "x": executable file not found in $PATH: unknown';
+    const { code, stdout } = await run(provider, id, ["sh", "-c", `echo '${words}'; exit 127`]);
+    assert.deepEqual([code, stdout.toString()], [127, `${words}\n`]);
+  });
+  test("exec refuses what does not run", async (provider) => {
+    const id = await running(provider);
     await provider.stop(id, 0, signal());
     await assert.rejects(run(provider, id, ["true"]), ProviderError);
   });

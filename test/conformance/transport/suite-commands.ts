@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, realpathSync } from "node:fs";
+import { existsSync, realpathSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { TransportError } from "../../../src/transports/transport.ts";
@@ -55,9 +55,18 @@ export function commandCases(test: TransportTest): void {
   });
   test("say what cannot be started, and that it never ran", async ({ transport, directory }) => {
     const noDirectory = join(directory, "nowhere");
-    for (const [argv, cwd] of [[["no-such-program"], undefined], [[join(directory, "none")], undefined], [["touch", join(directory, "ran")], noDirectory]] as const) {
-      await assert.rejects(transport.run(argv, { cwd, timeoutMs }), (error) => error instanceof TransportError && !error.mayHaveRun && error.message.includes(cwd ?? argv[0]!) && (error.cause as { code?: string }).code === "ENOENT");
-      await assert.rejects(transport.exec(argv, { cwd }), (error) => error instanceof TransportError && !error.mayHaveRun);
+    const plain = join(directory, "plain");
+    writeFileSync(plain, "no program", { mode: 0o644 });
+    const rows: readonly (readonly [argv: readonly string[], cwd: string | undefined, code: string])[] = [
+      [["no-such-program"], undefined, "ENOENT"], [[join(directory, "none")], undefined, "ENOENT"],
+      [[plain], undefined, "EACCES"], [[directory], undefined, "EACCES"],
+      [["touch", join(directory, "ran")], noDirectory, "ENOTDIR"],
+    ];
+    for (const [argv, cwd, code] of rows) {
+      const failed = (error: unknown) => error instanceof TransportError && !error.mayHaveRun && error.message.includes(cwd ?? argv[0]!) && (error.cause as { code?: string }).code === code;
+      await assert.rejects(transport.run(argv, { cwd, timeoutMs }), failed, argv.join(" "));
+      await assert.rejects(transport.exec(argv, { cwd }), failed, argv.join(" "));
+      await assert.rejects(transport.exec(argv, { cwd, tty: { columns: 80, rows: 24 } }), failed, `${argv.join(" ")} in a terminal`);
     }
     assert.ok(!existsSync(join(directory, "ran")));
   });
