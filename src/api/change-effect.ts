@@ -40,8 +40,8 @@ export function changeEffect(before: AnyObject, after: AnyObject): string | unde
 function workspaceEffect(before: Workspace, after: Workspace): string | undefined {
   if (after.spec.state === "Stopped") return before.spec.state === "Stopped" ? undefined : "it is stopped, with its Services";
   if (before.spec.state === "Stopped") return "it is started";
-  // Of the engines, Docker alone publishes ports when it makes a container, and QEMU alone has disks that grow.
-  const [old, next] = [before, after].map((each) => fixedFields(each, { ports: each.spec.provider === "docker", diskSizes: each.spec.provider !== "qemu" })) as [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
+  // A virtual machine alone has its ports published while it runs, and its disks grow.
+  const [old, next] = [before, after].map((each) => fixedFields(each, { ports: each.spec.provider !== "qemu", diskSizes: each.spec.provider !== "qemu" })) as [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
   const changed = [...new Set([...Object.keys(old), ...Object.keys(next)])].filter((field) => !jsonEqual(old[field] ?? null, next[field] ?? null)).map((field) => (field === "engine" ? after.spec.provider : field));
   if (before.metadata.annotations?.[recreationAnnotation] !== after.metadata.annotations?.[recreationAnnotation]) changed.push(`annotation ${recreationAnnotation}`);
   if (changed.length > 0) return `its instance is made anew (${changed.join(", ")} changed), volumes are kept`;

@@ -36,8 +36,8 @@ describe("what the stock kubectl prints", { skip: kubectlUnavailable() ?? false,
 
   rows("of what there is", [
     [["api-versions"], /^apiextensions\.k8s\.io\/v1\n[^]*^v1\n[^]*^vendetta\.dev\/v1alpha1$/m],
-    [["api-resources", "--api-group=vendetta.dev", "--no-headers"], /^nodes +no +vendetta\.dev\/v1alpha1 +false +Node\nservices +svc +vendetta\.dev\/v1alpha1 +true +Service\nworkspaces +ws +vendetta\.dev\/v1alpha1 +true +Workspace$/],
-    [["api-resources", "--categories=vendetta", "-o", "name"], "nodes.vendetta.dev\nservices.vendetta.dev\nworkspaces.vendetta.dev", { minorMin: 32 }],
+    [["api-resources", "--api-group=vendetta.dev", "--no-headers"], /^nodes +no +vendetta\.dev\/v1alpha1 +false +Node\nservices +svc +vendetta\.dev\/v1alpha1 +true +Service\nsources +src +vendetta\.dev\/v1alpha1 +false +Source\nworkspaces +ws +vendetta\.dev\/v1alpha1 +true +Workspace$/],
+    [["api-resources", "--categories=vendetta", "-o", "name"], "nodes.vendetta.dev\nservices.vendetta.dev\nsources.vendetta.dev\nworkspaces.vendetta.dev", { minorMin: 32 }],
     [["cluster-info"], /Kubernetes control plane.* is running at .*http:\/\/127\.0\.0\.1:\d+/],
     [["get", "vendetta", "-o", "name"], "workspace.vendetta.dev/dev\nworkspace.vendetta.dev/test\nworkspace.vendetta.dev/web-1\nservice.vendetta.dev/api"],
     [["get", "crd", "-o", "name"], /customresourcedefinition\.apiextensions\.k8s\.io\/workspaces\.vendetta\.dev/],

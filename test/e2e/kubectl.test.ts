@@ -34,7 +34,7 @@ describe("stock kubectl", { skip: kubectlUnavailable() ?? false }, () => {
     const names = resources.map((row) => row[0]);
     for (const name of ["events", "namespaces", "pods", "leases", "nodes", "services", "workspaces", "selfsubjectaccessreviews"]) assert.ok(names.includes(name), `${name} in ${names.join(" ")}`);
     assert.equal(names.filter((name) => name === "nodes").length >= 1, true);
-    if (older === false) assert.match(await kubectl.ok("api-resources", "--categories=vendetta", "-o", "name"), /^nodes\.vendetta\.dev\nservices\.vendetta\.dev\nworkspaces\.vendetta\.dev\n$/);
+    if (older === false) assert.match(await kubectl.ok("api-resources", "--categories=vendetta", "-o", "name"), /^nodes\.vendetta\.dev\nservices\.vendetta\.dev\nsources\.vendetta\.dev\nworkspaces\.vendetta\.dev\n$/);
     const versions = (await kubectl.ok("api-versions")).split("\n");
     for (const each of ["v1", "vendetta.dev/v1alpha1", "coordination.k8s.io/v1", "authorization.k8s.io/v1"]) assert.ok(versions.includes(each), each);
     assert.equal(await kubectl.ok("get", "--raw", "/readyz"), "ok");
