@@ -14,8 +14,12 @@ import type { Reading } from "../../src/sources/source-reader.ts";
 const awaitGoneMs = 300;
 /** What could not be read is not watched, either: it is looked for more often. */
 const unreadableMs = 2_000;
-/** Two passes of one Source begin at least so far apart: many changes at once are one, and a quarrel over a field is no busy loop. */
+/** Two passes of one Source begin at least so far apart: many changes at once are one. */
 const passGapMs = 100;
+/** Who sets again what another writer sets each time waits twice as long after each, up to this; a field may restart a Service. */
+const quarrelGapMsMax = 5_000;
+/** So long after the last one, a change by hand is no quarrel any more. */
+const quarrelMsMax = 60_000;
 
 export interface SourceReconciler extends Reconciler {
   /** What a pass would do now, without doing it. undefined: there is no such Source. */
@@ -33,7 +37,7 @@ export interface SourcePreview {
 export function createSourceReconciler(parts: SourceControllerParts): SourceReconciler {
   const { sources, reader, clock } = parts;
   const memories = new Map<Key, { readonly uid: string; readonly memory: SourceMemory }>();
-  const begunMs = new Map<Key, number>();
+  const turns = new Map<Key, Turn>();
 
   const memoryOf = (key: Key, { metadata: { uid, name } }: Source): SourceMemory => {
     const known = memories.get(key);
@@ -51,13 +55,16 @@ export function createSourceReconciler(parts: SourceControllerParts): SourceReco
       const source = sources.byKey(key);
       if (source === undefined || isDeleting(source)) {
         memories.delete(key);
-        begunMs.delete(key);
+        turns.delete(key);
         await (source === undefined ? reader.forget(key) : reader.release(key));
         return settled;
       }
-      const sinceMs = clock.monotonic() - (begunMs.get(key) ?? -Infinity);
-      if (sinceMs < passGapMs) return requeue(passGapMs - sinceMs);
-      begunMs.set(key, clock.monotonic());
+      const nowMs = clock.monotonic();
+      const turn = turns.get(key);
+      const waitMs = turn === undefined ? 0 : turn.begunMs + gapMsAfter(turn) - nowMs;
+      if (waitMs > 0) return requeue(waitMs);
+      const reverts = turn !== undefined && nowMs - turn.revertedMs < quarrelMsMax ? turn.reverts : 0;
+      turns.set(key, { begunMs: nowMs, reverts, revertedMs: turn?.revertedMs ?? -Infinity });
       const pass = new SourcePass(parts, source, memoryOf(key, source));
       if (source.spec.suspend) {
         await reader.release(key);
@@ -65,6 +72,7 @@ export function createSourceReconciler(parts: SourceControllerParts): SourceReco
         return settled;
       }
       const end = await pass.run(signal);
+      if (pass.hasReverted) turns.set(key, { begunMs: nowMs, reverts: reverts + 1, revertedMs: nowMs });
       const intervalMs = (source.spec.git ?? source.spec.directory)!.intervalSeconds * 1000;
       return requeue(end === "waiting" ? awaitGoneMs : end === "unreadable" ? Math.min(unreadableMs, intervalMs) : intervalMs);
     },
@@ -77,6 +85,15 @@ export function createSourceReconciler(parts: SourceControllerParts): SourceReco
     },
   };
 }
+
+/** The last pass of a Source, and how often it has set again what somebody else had changed, one soon after the other. */
+interface Turn {
+  readonly begunMs: number;
+  readonly reverts: number;
+  readonly revertedMs: number;
+}
+
+const gapMsAfter = ({ reverts }: Turn) => Math.min(passGapMs * 2 ** Math.max(0, reverts - 1), quarrelGapMsMax);
 
 /** As an informer tells of changes. */
 interface Informed<K extends KindName> {

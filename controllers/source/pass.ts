@@ -30,12 +30,18 @@ export class SourcePass {
   readonly #syncRequest: string | undefined;
   #source: Source;
   #stale: ReadSet["stale"];
+  #hasReverted = false;
 
   constructor(parts: SourceControllerParts, source: Source, memory: SourceMemory) {
     this.#parts = parts;
     this.#source = source;
     this.#memory = memory;
     this.#syncRequest = source.metadata.annotations?.[syncRequestAnnotation];
+  }
+
+  /** Whether it set again what somebody else had changed. */
+  get hasReverted(): boolean {
+    return this.#hasReverted;
   }
 
   async run(signal: AbortSignal): Promise<PassEnd> {
@@ -57,6 +63,7 @@ export class SourcePass {
     // INV-1: what is about to be made is on record before it is made, and what is about to go stays there until it has been asked to.
     if (plan.claims.length !== (this.#source.status?.inventory ?? []).length) await this.write({ kind: "begun", revision, inventory: plan.claims });
     for (const { type, reason, message, about } of eventsOf(this.#source, plan.steps)) this.#parts.recorder.event(about, type, reason, message);
+    this.#hasReverted = plan.steps.some((step) => step.do === "revert");
     const done = await carryOut({ store: this.#parts.store, source: this.#source.metadata.name, reverts: this.#source.spec.driftPolicy === "revert", signal }, plan.steps);
     const waiting = plan.steps.filter((step) => step.do === "await").map(({ wanted }) => refKey(wanted));
     await this.write({ kind: "done", revision, drift: plan.drift, failures: done.failures, waiting, inventory: nextInventory(plan.claims, plan.steps, seen, done) });

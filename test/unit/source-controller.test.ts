@@ -236,6 +236,25 @@ describe("a Source", () => {
       const { spec, metadata } = await world.service("web");
       assert.deepEqual([spec.env, metadata.labels], [{ A: "1", B: "2" }, { x: "y", mine: "1" }]);
     });
+    it("quarrels over a field ever more slowly, and forgets that when it is over", async () => {
+      const env = async () => (await world.service("web")).spec.env["A"];
+      for (let i = 0; i < 5; i++) {
+        await edit("web", { spec: { env: { A: "9" } } });
+        await pass();
+        assert.equal(await env(), "1", `time ${i + 1}`);
+      }
+      await edit("web", { spec: { env: { A: "9" } } });
+      await pass();
+      assert.equal(await env(), "9", "a second after the fifth time it waits");
+      await pass();
+      assert.equal(await env(), "1");
+      await world.clock.advance(60_000);
+      for (let i = 0; i < 5; i++) {
+        await edit("web", { spec: { env: { A: "9" } } });
+        await pass();
+        assert.equal(await env(), "1");
+      }
+    });
     it("makes again what was deleted", async () => {
       await world.store.delete("Service", { namespace: "default", name: "web" });
       assert.equal(await pass(), applied);
