@@ -30,7 +30,7 @@ const upper: readonly Rung[] = [
   { name: "e2e", timeoutMinutes: 10 },
 ];
 const cores = availableParallelism();
-const lanesCount = Number(process.env["VENDETTA_TEST_LANES"] ?? Math.min(cores + 2, 6));
+const lanesCount = Number(process.env["VENDETTA_TEST_LANES"] ?? Math.min(cores + 1, 4));
 if (!Number.isInteger(lanesCount) || lanesCount < 1) throw new Error(`VENDETTA_TEST_LANES must be a whole number from 1 on, and is "${process.env["VENDETTA_TEST_LANES"]}"`);
 const lintTimeoutMs = 5 * 60_000;
 

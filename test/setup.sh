@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # program:package, more of them as arguments — the program is what is looked for, the package is what brings it.
-wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash zsh:zsh fish:fish etcd:etcd-server sshd:openssh-server socat:socat lxc-start:lxc newuidmap:uidmap csh:csh docker-registry:docker-registry kubectl:kubernetes-client qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils dropbear:dropbear-bin mkfs.ext4:e2fsprogs mmdebstrap:mmdebstrap syslinux:syslinux mcopy:mtools $*"
+wanted="dockerd:docker.io iptables:iptables busybox:busybox-static ip:iproute2 setsid:util-linux bash:bash zsh:zsh fish:fish etcd:etcd-server sshd:openssh-server socat:socat lxc-start:lxc newuidmap:uidmap csh:csh docker-registry:docker-registry kubectl:kubernetes-client qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils dropbear:dropbear-bin mkfs.ext4:e2fsprogs mmdebstrap:mmdebstrap syslinux:syslinux mcopy:mtools lz4:lz4 $*"
 missing=""
 for each in $wanted; do
   program=${each%%:*}

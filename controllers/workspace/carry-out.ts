@@ -4,7 +4,7 @@ import type { Workspace } from "../../src/api/workspace.ts";
 import { instanceId, type Progress, type Provider } from "../../src/providers/provider.ts";
 import { restore, takeSnapshot } from "./carry-out-snapshots.ts";
 import type { WorkspaceDraft } from "./draft.ts";
-import { instanceSpec } from "./instance-spec.ts";
+import { instanceSpec, specHashOf } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { Placer } from "./place.ts";
 import type { WorkspaceStep } from "./plan.ts";
@@ -30,8 +30,7 @@ export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, 
       recorder.event(draft.stored, "Normal", "Created", `made ${id}${draft.stored.spec.image === undefined ? "" : ` from ${draft.stored.spec.image}`}`);
       return false;
     case "start":
-      // A machine may take minutes until it can be worked in. A change of its ports, say, is no reason to begin anew.
-      await unlessUnwanted(parts, draft, (now) => isDeleting(now) || now.spec.state === "Stopped", signal, (wanted) => provider.start(id, wanted));
+      await unlessUnwanted(parts, draft, isAnother(draft.stored, provider), signal, (wanted) => provider.start(id, wanted));
       recorder.event(draft.stored, "Normal", "Started", `started ${id}`);
       return false;
     case "stop":
@@ -70,6 +69,12 @@ export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, 
     default:
       return unreachable(step);
   }
+}
+
+/** A machine may take minutes until it can be worked in: a change of its ports, say, is no reason to begin anew, another image is. */
+function isAnother(started: Workspace, provider: Provider): (now: Workspace) => boolean {
+  const specHash = specHashOf(started, provider);
+  return (now) => isDeleting(now) || now.spec.state === "Stopped" || specHashOf(now, provider) !== specHash;
 }
 
 /** Creation may take minutes (an image): it is given up at once when the Workspace is changed or deleted meanwhile. */

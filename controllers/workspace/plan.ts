@@ -94,7 +94,9 @@ function planInstance(workspace: Workspace, seen: WorkspaceObservation, instance
   if (!isSame) return planRecreate(workspace, seen, instance);
   // Before it is started, so that its boot finds it.
   if (growth !== undefined) return meanwhile(workspace, [growth]);
-  return instance.state === "running" ? running(workspace, instance) : planStart(workspace, instance);
+  if (instance.state !== "running") return planStart(workspace, instance);
+  // The start on record is one that was entered: after a restart of the server nobody has to wait for it again.
+  return instance.awaitsEntry === true && workspace.status?.startId !== instance.startId ? planEntry(workspace) : running(workspace, instance);
 }
 
 /** Not to run now, whatever the reason. */
@@ -127,9 +129,19 @@ function planStart(workspace: Workspace, instance: Instance): WorkspacePlan {
   const died = workspace.status?.startId !== undefined;
   const steps: WorkspaceStep[] = died ? [{ do: "announce", type: "Warning", reason: "InstanceEnded", message: `${instance.id} ${howItEnded(instance)}; starting it again` }, { do: "start" }] : [{ do: "start" }];
   return outline(workspace, {
-    phase: "Starting", reason: "Starting", message: "its instance is being started", steps, lookAgain: true, acted: false,
+    phase: "Starting", reason: "Starting", message: `its instance is being started${consoleHint(workspace)}`, steps, lookAgain: true, acted: false,
     facts: died ? cameBack(workspace) : noLongerRuns,
   });
+}
+
+/** It runs, and that is not enough. */
+function planEntry(workspace: Workspace): WorkspacePlan {
+  return outline(workspace, { phase: "Starting", reason: "Starting", message: `its instance runs, and is waited for until it can be worked in${consoleHint(workspace)}`, steps: [{ do: "start" }], lookAgain: true, acted: false });
+}
+
+/** A machine may take minutes, and says meanwhile what it does. */
+function consoleHint({ metadata: { name }, spec }: Workspace): string {
+  return spec.provider === "qemu" ? `; 'vendetta logs --console ${name}' shows how far it is` : "";
 }
 
 function howItEnded({ outOfMemory, exitCode }: Instance): string {

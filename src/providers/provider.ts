@@ -80,6 +80,8 @@ export interface Instance {
   readonly startId: string | undefined;
   /** RFC 3339. */
   readonly startedAt: string | undefined;
+  /** It runs, and nobody has been inside that start of it yet, as far as this provider knows: `start` waits until somebody can. */
+  readonly awaitsEntry?: true;
   /** Of the last end, when the engine tells. */
   readonly exitCode: number | undefined;
   readonly outOfMemory: boolean;

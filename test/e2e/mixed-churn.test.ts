@@ -18,7 +18,7 @@ import { httpd, writeManifests } from "./stack.ts";
 
 const why = dockerUnavailable() ?? lxcUnavailable() ?? qemuUnavailable();
 const rounds = 5;
-const counts = { host: 6, docker: 6, lxc: 5, qemu: 3 } as const;
+const counts = { host: 7, docker: 6, lxc: 5, qemu: 2 } as const;
 const kinds = Object.entries(counts) as [keyof typeof counts, number][];
 
 /** What may grow with each round: the engine's own databases, and what its file system rounds up. */

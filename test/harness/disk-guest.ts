@@ -35,9 +35,9 @@ interface Partition {
 
 /** The tiny guest on a partitioned disk that boots by itself, as the images that people fetch do: a qcow2 file. */
 export async function diskGuest(): Promise<string> {
-  const { image, kernel, initrd, pc } = await tinyGuest();
+  const { image, packed, initrd, pc } = await tinyGuest();
   const loader = loaderConfig(pc.append);
-  const directory = await cachedBuild("disk", ["1", image, kernel, loader], (into) => {
+  const directory = await cachedBuild("disk", ["1", image, packed, loader], (into) => {
     const work = mkdtempSync(join(tmpdir(), "vd-disk-"));
     try {
       const boot: Partition = { file: join(work, "boot.fat"), type: 0x0e, bytes: 32 * mib, isActive: true };
@@ -47,7 +47,7 @@ export async function diskGuest(): Promise<string> {
       execFileSync("truncate", ["-s", String(boot.bytes), boot.file]);
       // It counts the sectors before it to find itself.
       execFileSync("mformat", ["-i", boot.file, "-t", "32", "-h", "64", "-s", "32", "-H", String((mib + root.bytes) / sectorBytes), "::"]);
-      execFileSync("mcopy", ["-i", boot.file, kernel, initrd, join(work, "syslinux.cfg"), "::"]);
+      execFileSync("mcopy", ["-i", boot.file, packed, initrd, join(work, "syslinux.cfg"), "::"]);
       execFileSync("syslinux", ["--install", boot.file]);
       writeDisk(join(work, "disk.raw"), [root, boot]);
       execFileSync("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", join(work, "disk.raw"), join(into, "disk.qcow2")]);

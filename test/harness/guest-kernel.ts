@@ -11,6 +11,9 @@ import { cpioArchive, type CpioEntry } from "./cpio.ts";
 export interface GuestKernel {
   /** Of `uname -r`. */
   readonly release: string;
+  /** As boot loaders want it. */
+  readonly packed: string;
+  /** As QEMU boots it soonest: unpacked, which an emulated machine does slowly. */
   readonly kernel: string;
   /** Loads what is below, then becomes the init of the first disk, if there is one with a root file system. */
   readonly initrd: string;
@@ -40,7 +43,7 @@ function apt(args: readonly string[], cwd: string): void {
 }
 
 export function guestKernel(): Promise<GuestKernel> {
-  return cachedBuild("kernel", ["3", modules.join(), init], (directory) => {
+  return cachedBuild("kernel", ["4", modules.join(), init], (directory) => {
     const work = mkdtempSync(join(tmpdir(), "vd-kernel-"));
     try {
       const packageName = currentKernel();
@@ -49,12 +52,22 @@ export function guestKernel(): Promise<GuestKernel> {
       execFileSync("dpkg-deb", ["-x", join(work, deb), join(work, "root")]);
       const release = packageName.replace(/^linux-image-/, "");
       copyFileSync(join(work, "root", "boot", `vmlinuz-${release}`), join(directory, "vmlinuz"));
+      writeFileSync(join(directory, "vmlinux"), unpacked(readFileSync(join(directory, "vmlinuz"))));
       writeFileSync(join(directory, "initrd"), gzipSync(initrdOf(join(work, "root"))));
       writeFileSync(join(directory, "release"), release);
     } finally {
       rmSync(work, { recursive: true, force: true });
     }
-  }).then((directory) => ({ release: readFileSync(join(directory, "release"), "utf8"), kernel: join(directory, "vmlinuz"), initrd: join(directory, "initrd") }));
+  }).then((directory) => ({ release: readFileSync(join(directory, "release"), "utf8"), packed: join(directory, "vmlinuz"), kernel: join(directory, "vmlinux"), initrd: join(directory, "initrd") }));
+}
+
+/** The ELF file in a bzImage that is packed by lz4; another one as it is. Source: Documentation/arch/x86/boot.rst of Linux. */
+function unpacked(image: Buffer): Buffer {
+  const setupSectors = image[0x1f1] || 4;
+  const start = (setupSectors + 1) * 512 + image.readUInt32LE(0x248);
+  // The last four bytes are the size, in no format of lz4's.
+  const payload = image.subarray(start, start + image.readUInt32LE(0x24c) - 4);
+  return payload.readUInt32LE(0) === 0x184c2102 ? execFileSync("lz4", ["-d"], { input: payload, maxBuffer: 256 * 1024 * 1024, stdio: ["pipe", "pipe", "ignore"] }) : image;
 }
 
 /** What linux-image-cloud-amd64 depends on at present. */

@@ -98,6 +98,15 @@ describe("planWorkspace", () => {
     assert.notEqual(specHashOf(machine("10Gi", "1Gi"), able), specHashOf(storedObject("Workspace", "dev", { provider: "qemu", image: "/img", resources: { disk: "10Gi" } }), able), "another disk is another machine");
     assert.deepEqual(diskSizesOf(machine("10Gi", "1Gi")), { own: 10 * 1024 ** 3, more: { data: 1024 ** 3 } });
   });
+  it("is not Ready before somebody could come in, and waits for no start that is on record", () => {
+    const early = { awaitsEntry: true } as const;
+    const entering = planWorkspace(workspace(), seen(instance("running", early)));
+    assert.deepEqual([entering.status.phase, entering.condition.status, entering.steps.map((step) => step.do)], ["Starting", "False", ["start"]]);
+    assert.equal(entering.status.restarts, undefined, "that is no restart");
+    const { startId } = instance("running");
+    assert.deepEqual(planWorkspace(workspace({}, { startId, phase: "Running" }), seen(instance("running", early))).steps, []);
+    assert.deepEqual(planWorkspace(workspace({}, { startId: "earlier", phase: "Running" }), seen(instance("running", early))).steps.map((step) => step.do), ["start"]);
+  });
   it("tells how what it starts again has ended, as far as the engine does", () => {
     const told = (more: Partial<Instance>) => planWorkspace(workspace({}, { startId: "s1", phase: "Running" }), seen(instance("stopped", more))).steps.flatMap((step) => (step.do === "announce" ? [step.message] : []));
     const ends: readonly Partial<Instance>[] = [{}, { exitCode: 0 }, { exitCode: 3 }, { exitCode: 137 }, { exitCode: 255 }, { exitCode: 137, outOfMemory: true }];

@@ -29,8 +29,8 @@ export interface GuestsParts {
 export interface Guests {
   /** The machine's inside, prepared: its mounts are there. @throws ProviderError GuestUnreachable, BootFailed, GuestNotPrepared, FirstBootFailed, NotRunning, the signal's reason */
   of(machine: RunningMachine, signal: AbortSignal): Promise<Transport>;
-  /** The same, if it is there already. */
-  known(id: string): Transport | undefined;
+  /** The same, if it is there already; of that start of it, when one is named. */
+  known(id: string, startId?: string): Transport | undefined;
   /** The machine has ended, or is about to. */
   release(id: string): Promise<void>;
 }
@@ -88,9 +88,9 @@ export function createGuests(parts: GuestsParts): Guests {
       await untilAborted(guest.ready, signal);
       return guest.transport;
     },
-    known(id) {
+    known(id, startId) {
       const guest = open.get(id);
-      return guest?.isReady === true ? guest.transport : undefined;
+      return guest?.isReady === true && (startId === undefined || guest.startId === startId) ? guest.transport : undefined;
     },
     release,
   };

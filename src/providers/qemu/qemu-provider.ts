@@ -10,7 +10,7 @@ import type { GuestWay } from "./guest-way.ts";
 import { createIdLocks } from "./id-locks.ts";
 import { launchMachine } from "./launch-machine.ts";
 import { createMachineEvents } from "./machine-events.ts";
-import { instanceOf, type MachineRun, type MachineSeen } from "./machine-record.ts";
+import { instanceOf, startIdOf, type MachineRun, type MachineSeen } from "./machine-record.ts";
 import { createSnapshots } from "./machine-snapshots.ts";
 import { machineUsage } from "./machine-usage.ts";
 import { createNodeFacts, probeNode } from "./node-facts.ts";
@@ -58,7 +58,9 @@ export function createQemuProvider({ transport, clock, dir, guests: way }: QemuP
   };
   const told = async (seen: MachineSeen, signal: AbortSignal): Promise<Instance> => {
     const { run } = seen;
-    return instanceOf(seen, run?.alive === true && (await isPaused(run, signal)));
+    const isRunning = run?.alive === true;
+    const instance = instanceOf(seen, isRunning && (await isPaused(run, signal)));
+    return isRunning && guests.known(seen.id, startIdOf(run)) === undefined ? { ...instance, awaitsEntry: true } : instance;
   };
   const start = async (id: string, signal: AbortSignal) => {
     const seen = await machines.find(id, signal);
