@@ -168,7 +168,9 @@ describe("what engines run is killed behind vendetta's back", { timeout: 400_000
 
   it("leaves nothing behind, here or there", async (t) => {
     await cli.ok("delete", "-f", file, "--timeout", "100s");
-    await eventually(() => assert.deepEqual(leaks(atRest, takeCensus(counting)), []), 20_000, 500);
+    // A dockerd that is killed while it wires a container may lose sight of the pair of interfaces it made (LXC's have names of ours).
+    const isDockersOwn = (leak: string) => /^links: veth[0-9a-f]{7}$/.test(leak);
+    await eventually(() => assert.deepEqual(leaks(atRest, takeCensus(counting)).filter((leak) => !isDockersOwn(leak)), []), 20_000, 500);
     t.diagnostic(`before: ${counted(atRest)}; after: ${counted(takeCensus(counting))}`);
   });
 });
