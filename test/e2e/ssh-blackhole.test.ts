@@ -149,7 +149,8 @@ describe("Nodes over SSH whose packets are swallowed", { timeout: 540_000, skip:
     const linesThen = follower.said().length;
     await eventually(() => assert.ok(follower.said().length > linesThen), 20_000);
     await follower.end("SIGINT");
-    assert.deepEqual(brief.sshd.connections(), connections);
+    // The first one: others come and go with the number of streams.
+    assert.ok(brief.sshd.connections().includes(Math.min(...connections)));
     const { connectedSince, reconnects, lastError } = (await node("brief")).status!.ssh!;
     assert.deepEqual([connectedSince, reconnects, lastError], [ssh.connectedSince, ssh.reconnects, ssh.lastError]);
     // Long enough for every check and listing to have been made again.
