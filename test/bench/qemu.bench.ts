@@ -79,7 +79,7 @@ async function bench(): Promise<void> {
 async function dialWhenThere(transport: Transport, id: string, port: number, signal: AbortSignal): Promise<Duplex> {
   for (;;) {
     try {
-      return await dialGuest(transport, clock, id, port, signal);
+      return await dialGuest(transport, clock, id, port, false, signal);
     } catch (error) {
       if ((error as Partial<ProviderError>).reason !== "NotRunning") throw error;
       await sleep(clock, 5, signal);

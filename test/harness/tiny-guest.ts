@@ -30,7 +30,7 @@ export interface TinyGuest extends Guest {
 }
 
 const inittab = `::sysinit:/etc/rc
-::respawn:/usr/sbin/dropbear -F -s -r /run/host_key
+::respawn:/usr/sbin/dropbear -F -E -s -r /run/host_key
 ::shutdown:/etc/stop
 `;
 /** What runs is asked to end while its disks are there. */

@@ -24,7 +24,7 @@ describe("the way to a machine that boots", () => {
   it("is the first connection that speaks, with all it said; the others are given up", async () => {
     const clock = createVirtualClock();
     const port = silentPort();
-    const found = dialGuest(port, clock, "vm", 25_000, never);
+    const found = dialGuest(port, clock, "vm", 25_000, false, never);
     await clock.advance(300);
     assert.equal(port.given.length, 3, "another one at 100 and at 225 ms");
     port.given[1]!.write("SSH-2.0-x\r\n");
@@ -38,7 +38,7 @@ describe("the way to a machine that boots", () => {
     const clock = createVirtualClock();
     const port = silentPort();
     const ending = new AbortController();
-    const looking = dialGuest(port, clock, "vm", 25_000, ending.signal);
+    const looking = dialGuest(port, clock, "vm", 25_000, false, ending.signal);
     await clock.advance(60_000);
     const opened = port.given.length;
     assert.ok(opened > 60 && opened < 72, `${opened} in a minute`);
@@ -50,9 +50,21 @@ describe("the way to a machine that boots", () => {
     assert.equal(port.given.length, opened);
   });
 
+  it("is one connection where the machine has answered before", async () => {
+    const clock = createVirtualClock();
+    const port = silentPort();
+    const found = dialGuest(port, clock, "vm", 25_000, true, never);
+    await clock.advance(4000);
+    assert.equal(port.given.length, 1);
+    await clock.advance(2000);
+    assert.equal(port.given.length, 2);
+    port.given[0]!.write("SSH-2.0-x\r\n");
+    assert.equal(await found, port.given[0]);
+  });
+
   it("ends where nobody listens: QEMU is gone", async () => {
     const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
     const dial = () => Promise.reject(new TransportError("refused", false, { cause: refused }));
-    await assert.rejects(dialGuest({ dial }, createVirtualClock(), "vm", 25_000, never), (error: ProviderError) => error.reason === "NotRunning");
+    await assert.rejects(dialGuest({ dial }, createVirtualClock(), "vm", 25_000, false, never), (error: ProviderError) => error.reason === "NotRunning");
   });
 });

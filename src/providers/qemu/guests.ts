@@ -55,6 +55,7 @@ export function createGuests(parts: GuestsParts): Guests {
   const connect = (machine: RunningMachine): Guest => {
     const { id, record, run, learnedHostKey } = machine;
     let shown: string | undefined;
+    let hasAnswered = false;
     const inside = way.open({
       name: id,
       // A machine that boots its own disk takes the key it is given; what a kernel that is booted directly does is its own business.
@@ -66,7 +67,11 @@ export function createGuests(parts: GuestsParts): Guests {
         await learn(id, line);
         return true;
       },
-      dial: (signal) => dialGuest(transport, clock, id, run.sshPort, signal),
+      async dial(signal) {
+        const stream = await dialGuest(transport, clock, id, run.sshPort, hasAnswered, signal);
+        hasAnswered = true;
+        return stream;
+      },
     });
     const ready = prepare(parts, machine, inside);
     const guest: Guest = { startId: startIdOf(run), transport: inside, ready, isReady: false };
