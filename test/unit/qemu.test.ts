@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { PassThrough, Duplex } from "node:stream";
 import { describe, it } from "node:test";
+import { refuseMissing } from "../../src/providers/qemu/create-machine.ts";
 import { createIdLocks } from "../../src/providers/qemu/id-locks.ts";
 import { preparation } from "../../src/providers/qemu/guests.ts";
 import { machineArgv, type ArgvParts } from "../../src/providers/qemu/machine-argv.ts";
@@ -45,6 +47,30 @@ describe("the command that is a machine", () => {
     const micro = argv({ record: { ...record, engine: { ...record.engine, machine: "microvm" } } });
     assert.ok(!micro.some((each) => each.includes("-pci")) && micro.some((each) => each.includes("virtio-blk-device")));
   });
+});
+
+describe("a path that the node has not", () => {
+  // The script itself, on this machine.
+  const machines = {
+    script: async (script: string, args: readonly string[]) => {
+      const { stdout, stderr, status } = spawnSync("sh", ["-c", script, "sh", ...args], { encoding: "utf8", timeout: 20_000 });
+      return { stdout, stderr, code: status, signal: undefined, truncated: false };
+    },
+  } as unknown as Parameters<typeof refuseMissing>[0];
+  const bind = (source: string) => ({ kind: "bind", source, target: "/t", readOnly: false }) as const;
+  const file = process.execPath;
+  for (const [engine, mounts, reason, message] of [
+    [{ kernel: file, initrd: "/no such/initrd" }, [], "ImageNotFound", "spec.qemu.initrd: there is no /no such/initrd on box"],
+    [{ kernel: "/no/kernel", initrd: "/no/initrd" }, [], "ImageNotFound", "spec.qemu.kernel: there is no /no/kernel on box"],
+    [{ kernel: "/" }, [], "InvalidSpec", "spec.qemu.kernel: / on box is no file"],
+    [{}, [bind("/"), { kind: "tmpfs", target: "/u", sizeBytes: 1 }, bind("/no/dir")], "MountSourceMissing", "spec.mounts[2].hostPath: there is no /no/dir on box"],
+    [{}, [bind(file)], "InvalidSpec", `spec.mounts[0].hostPath: ${file} on box is no directory: provider qemu shares directories only`],
+  ] as const) {
+    it(`is told by its field: ${message}`, async () => {
+      await assert.rejects(refuseMissing(machines, { engine: { ...record.engine, kernel: undefined, ...engine }, mounts: [...mounts] } as Parameters<typeof refuseMissing>[1], "box", AbortSignal.timeout(20_000)), (error: ProviderError) => error.reason === reason && error.message === message);
+    });
+  }
+  it("is nothing to tell of when all are there", () => refuseMissing(machines, { engine: { ...record.engine, kernel: file }, mounts: [bind("/")] } as Parameters<typeof refuseMissing>[1], "box", AbortSignal.timeout(20_000)));
 });
 
 describe("the seed of a machine", () => {
