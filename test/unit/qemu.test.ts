@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { refuseMissing } from "../../src/providers/qemu/create-machine.ts";
 import { createIdLocks } from "../../src/providers/qemu/id-locks.ts";
 import { preparation } from "../../src/providers/qemu/guests.ts";
+import { whyNotRun } from "../../src/providers/qemu/launch-machine.ts";
 import { machineArgv, type ArgvParts } from "../../src/providers/qemu/machine-argv.ts";
 import { instanceOf, recordOf, startIdOf } from "../../src/providers/qemu/machine-record.ts";
 import { greetQemu } from "../../src/providers/qemu/qmp.ts";
@@ -71,6 +72,17 @@ describe("a path that the node has not", () => {
     });
   }
   it("is nothing to tell of when all are there", () => refuseMissing(machines, { engine: { ...record.engine, kernel: file }, mounts: [bind("/")] } as Parameters<typeof refuseMissing>[1], "box", AbortSignal.timeout(20_000)));
+});
+
+describe("why QEMU does not run", () => {
+  const said = (failure: string, memoryBytes?: number) => whyNotRun(failure, "vendetta-c-u", { resources: { memoryBytes } }, "box");
+  it("is told by its field when it is the memory", () => {
+    const noMemory = "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory";
+    assert.equal(said(noMemory, 500 * 1024 ** 3), "spec.resources.memory is 512000Mi, and box cannot give vendetta-c-u that much");
+    assert.equal(said(noMemory), "spec.resources.memory is absent, which is 1024Mi, and box cannot give vendetta-c-u that much");
+    assert.match(said("qemu-system-x86_64: -object memory-backend-memfd,id=memory,size=9M,share=on: failed to resize memfd: Cannot allocate memory", 9 * 1024 ** 2), /^spec.resources.memory is 9Mi/);
+  });
+  it("is told in QEMU's words otherwise", () => assert.equal(said("qemu: no such machine"), "QEMU does not run vendetta-c-u: qemu: no such machine"));
 });
 
 describe("the seed of a machine", () => {
