@@ -59,17 +59,20 @@ dir=$1 kind=$2 source=$3 checksum=$4 uid=$5 gid=$6 lxc=$7 again=$8 image=$9
 shift 9
 # Before anything is made for it: what is spelled wrong leaves no directory behind.
 ${refuseUnknown}
-mkdir -p -m 700 "$dir"
-exec 8>>"$dir/lock"
 # Somebody else may be making it, which may take its time: the caller has the bound.
-flock 8
+hold "$dir"
 ${findNewest}
 if [ "$newest" != 0 ] && [ -z "$again" ]; then echo "$dir/$newest"; exit 0; fi
 rm -rf "$dir"/.new
 for old in "$dir"/[0-9]*; do [ -e "$old/ready" ] || rm -rf "$old"; done
 new=$dir/.new
 mkdir -m 755 "$new" "$new/plain" || no ImagePullFailed "there is no room for the image in $dir"
-give_up() { rm -rf "$new"; no "$1" "$2"; }
+# What came to nothing leaves no directory behind; whoever waits for its lock makes another one.
+give_up() {
+  rm -rf "$new"
+  [ "$newest" != 0 ] || rm -rf "$dir"
+  no "$1" "$2"
+}
 file=$source
 case $kind in
   path)
