@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { valueAt } from "../base/fields.ts";
 import { closestWord } from "./closest-word.ts";
 import type { StatusCause } from "./status-error.ts";
@@ -13,10 +13,21 @@ export function pathOf(root: string, path: readonly PropertyKey[]): string {
   return text;
 }
 
+/** Of an object's schema: fields it does not have that people look for in it, and what is said of them ("ports are …"). */
+export const soughtElsewhere = z.registry<Readonly<Record<string, string>>>();
+
+const unknownWords = "unknown field";
+
 /** @param known what the field could have been meant to be */
 export function unknownField(field: string, name: string, known: readonly string[], prefix = ""): StatusCause {
   const meant = closestWord(name, known);
-  return { field, message: meant === undefined ? "unknown field" : `unknown field; did you mean "${prefix}${meant}"?`, reason: "FieldValueInvalid" };
+  return { field, message: meant === undefined ? unknownWords : `${unknownWords}; did you mean "${prefix}${meant}"?`, reason: "FieldValueInvalid" };
+}
+
+/** A field that is misspelled is why another one is missed: what nobody knows comes first, the rest in its order. */
+export function unknownFirst(causes: readonly StatusCause[]): readonly StatusCause[] {
+  const isUnknown = ({ message }: StatusCause) => message.startsWith(unknownWords);
+  return [...causes.filter(isUnknown), ...causes.filter((each) => !isUnknown(each))];
 }
 
 /**
@@ -34,7 +45,12 @@ function causesOf(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, ro
   const absent = found === undefined || found === null;
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) => unknownField(pathOf(root, [...issue.path, key]), key, fieldsAt(schema, issue.path)));
+      return issue.keys.map((key) => {
+        const at = pathOf(root, [...issue.path, key]);
+        const object = objectAt(schema, issue.path);
+        const sought = object && soughtElsewhere.get(object)?.[key];
+        return sought === undefined ? unknownField(at, key, fieldsOf(object)) : { field: at, message: `${unknownWords}; ${sought}`, reason: "FieldValueInvalid" };
+      });
     case "invalid_type":
       return absent ? cause("is required", "FieldValueRequired") : cause(`must be ${typeWords[issue.expected] ?? issue.expected}; found ${described(found)}${quotingHint(issue.expected, found)}`, "FieldValueTypeInvalid");
     case "invalid_value": {
@@ -113,14 +129,20 @@ interface Definition {
   readonly shape?: Readonly<Record<string, z.ZodType>>;
 }
 
-/** Field names the schema knows at a path; none when it is no object there. */
-export function fieldsAt(schema: z.ZodType | undefined, path: readonly PropertyKey[] = []): readonly string[] {
+/** Field names the schema knows; none when it is no object. */
+export function fieldsOf(schema: z.ZodType | undefined): readonly string[] {
+  const definition = objectAt(schema, [])?._zod.def as Definition | undefined;
+  return Object.keys(definition?.shape ?? {});
+}
+
+/** The schema that is meant at a path, without what stands around it. */
+function objectAt(schema: z.ZodType | undefined, path: readonly PropertyKey[]): z.ZodType | undefined {
   const definition = schema?._zod.def as Definition | undefined;
-  if (definition === undefined) return [];
+  if (definition === undefined) return undefined;
   // optional, nullable, default, prefault and pipe stand around the schema that is meant.
   const inner = definition.innerType ?? definition.in;
-  if (inner !== undefined) return fieldsAt(inner, path);
+  if (inner !== undefined) return objectAt(inner, path);
   const [first, ...rest] = path;
-  if (first === undefined) return Object.keys(definition.shape ?? {});
-  return fieldsAt(definition.shape?.[String(first)] ?? definition.element ?? definition.valueType, rest);
+  if (first === undefined) return schema;
+  return objectAt(definition.shape?.[String(first)] ?? definition.element ?? definition.valueType, rest);
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { conditions } from "./conditions.ts";
 import { dnsLabel, type ObjectMeta } from "./meta.ts";
 import type { KindDefinition } from "./kind.ts";
+import { soughtElsewhere } from "./issue-causes.ts";
 import { mergedByKeys } from "./list-type.ts";
 import type { StatusCause } from "./status-error.ts";
 import { environment, port } from "./workspace.ts";
@@ -29,6 +30,8 @@ const healthCheck = z.strictObject({
   startPeriodSeconds: seconds(0, 3600).default(30).describe("Seconds after its start in which failures do not count."),
 });
 
+const nodePortElsewhere = { nodePort: "ports of the Node belong to the Workspace: spec.ports there, such as [{port: 8080, nodePort: 20080}]" };
+
 const spec = z.strictObject({
   workspace: dnsLabel.describe("The Workspace of the same namespace that the command runs in."),
   command: z.array(z.string().max(128 * 1024).refine((word) => !word.includes("\0"), "must not contain a NUL byte")).min(1, "must name at least the program").max(1000).describe("Program and arguments; no shell is involved."),
@@ -42,7 +45,7 @@ const spec = z.strictObject({
           name: dnsLabel.describe("Name of the port, unique in the Service."),
           port: port.describe("TCP port the command listens on, inside the workspace."),
           appProtocol: z.string().max(63).regex(/^[a-z][a-z0-9+.-]*$/, "must be a URL scheme such as http or postgres").default("http").describe("Scheme of the port's URL."),
-        }),
+        }).register(soughtElsewhere, nodePortElsewhere),
       )
       .max(32),
     "name",
@@ -53,7 +56,7 @@ const spec = z.strictObject({
   healthCheck: healthCheck.optional().describe("How to tell that it works. Default: its first port accepts a connection; without a port, its process runs."),
   restartPolicy: z.enum(["Always", "OnFailure", "Never"]).default("Always").describe("What to do when the command ends: Always and OnFailure (exit code not 0) start it again. A task that ends is OnFailure or Never."),
   terminationGracePeriodSeconds: seconds(0, 3600).default(10).describe("Seconds between SIGTERM and SIGKILL when it is stopped."),
-});
+}).register(soughtElsewhere, nodePortElsewhere);
 
 const lastExit = z.strictObject({
   code: z.number().int().optional().describe("Exit code of the process; 128+n for signal n; absent when nobody saw it."),

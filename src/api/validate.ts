@@ -3,7 +3,7 @@ import { isFields } from "../base/fields.ts";
 import { apiVersionOf, qualifiedKind, type KindDefinition } from "./kind.ts";
 import { objectMeta, type ObjectMeta, type StoredObject } from "./meta.ts";
 import { kinds, type KindMap, type KindName } from "./registry.ts";
-import { fieldsAt, issueCauses, unknownField } from "./issue-causes.ts";
+import { fieldsOf, issueCauses, unknownField, unknownFirst } from "./issue-causes.ts";
 import { invalid, StatusError, type StatusCause } from "./status-error.ts";
 
 /** Bound on an object's JSON, as etcd's default request size in Kubernetes. Bytes. */
@@ -43,7 +43,7 @@ export function parseObject<K extends KindName>(kindName: K, raw: unknown, old?:
     const object = { ...body, metadata } as unknown as StoredObject;
     causes.push(...kind.validate(object, old));
   }
-  if (causes.length > 0) throw invalid(qualifiedKind(kind), name, causes);
+  if (causes.length > 0) throw invalid(qualifiedKind(kind), name, unknownFirst(causes));
   return { metadata: withoutNulls(metadata!), body: body as unknown as Omit<KindMap[K], "metadata"> };
 }
 
@@ -59,7 +59,7 @@ export function parseStatus(kindName: KindName, raw: unknown): { readonly metada
   const causes: StatusCause[] = [];
   const metadata = check(objectMeta, rawMetadata ?? {}, "metadata", causes) as z.infer<typeof objectMeta> | undefined;
   const status = rawStatus === undefined || rawStatus === null ? undefined : check(kind.statusSchema, rawStatus, "status", causes);
-  if (causes.length > 0) throw invalid(qualifiedKind(kind), name, causes);
+  if (causes.length > 0) throw invalid(qualifiedKind(kind), name, unknownFirst(causes));
   return { metadata: withoutNulls(metadata!), status };
 }
 
@@ -97,8 +97,8 @@ function check(schema: z.ZodType, value: unknown, path: string, causes: StatusCa
 
 /** A field that has no place at the object's root; often it was meant for the spec. */
 function strayField(kind: KindDefinition, field: string): StatusCause {
-  if (fieldsAt(kind.specSchema).includes(field)) return unknownField(field, field, [field], "spec.");
-  return unknownField(field, field, ["metadata", ...(kind.specSchema ? ["spec"] : []), ...(kind.statusSchema ? ["status"] : []), ...fieldsAt(kind.rootSchema)]);
+  if (fieldsOf(kind.specSchema).includes(field)) return unknownField(field, field, [field], "spec.");
+  return unknownField(field, field, ["metadata", ...(kind.specSchema ? ["spec"] : []), ...(kind.statusSchema ? ["status"] : []), ...fieldsOf(kind.rootSchema)]);
 }
 
 function nameOf(metadata: unknown): string {

@@ -109,8 +109,8 @@ function addNodeCommands(program: Command, run: Run): void {
     .action((target: string, options) => run(async (session) => (await import("./commands/node-add.ts")).nodeAdd(session, target, options)));
   node.command("list").alias("ls").description("list Nodes").option("-o, --output <format>", "json, yaml, name, wide or jsonpath=TEMPLATE (default: wide where there is room)")
     .action((options) => run(async (session) => (await import("./commands/node-list.ts")).nodeList(session, options)));
-  node.command("status <node>").description("how a Node is, what it has, and what is on it")
-    .action((name: string) => run(async (session) => (await import("./commands/node-status.ts")).nodeStatus(session, name)));
+  node.command("status [node]").description("how a Node is, what it has, and what is on it; without a name, of all Nodes")
+    .action((name: string | undefined) => run(async (session) => (await import("./commands/node-status.ts")).nodeStatus(session, name)));
   node.command("remove <node>").alias("rm").description("delete a Node that has no Workspaces, and take the cluster's key away from its machine").option("--keep-key", "leave the key there").option("--timeout <duration>", "how long to wait", "60s")
     .action((name: string, options) => run(async (session) => (await import("./commands/node-remove.ts")).nodeRemove(session, name, options)));
   node.command("forget <node>").description("let go of a Node whose machine is gone, with its Workspaces, and say what may be left there").option("-y, --yes", "do not ask")

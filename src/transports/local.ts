@@ -80,7 +80,7 @@ export function createLocalTransport({ clock }: { readonly clock: Clock }): Tran
   };
 
   return {
-    name: "local",
+    name: "this machine",
     exec,
     run: (argv, options) => runCommand(clock, exec, argv, options),
     async dial(target, signal) {

@@ -94,7 +94,7 @@ export interface TransportFiles {
  * signal's reason.
  */
 export interface Transport {
-  /** For messages: "local", "ssh dev@10.0.0.5". */
+  /** For messages: "this machine", "ssh dev@10.0.0.5". */
   readonly name: string;
   /** Runs to the end and buffers the output. @throws TransportError, TimeoutError, the signal's reason */
   run(argv: readonly string[], options: RunOptions): Promise<RunResult>;

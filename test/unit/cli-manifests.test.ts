@@ -81,8 +81,8 @@ describe("what is wrong with manifests", () => {
   it("is told all at once, each with file, line and field", () => {
     const text = [service("a", "{workspace: w, comand: [x]}"), service("B", "{workspace: w, command: [a], port: many}"), service("c")].join("---\n");
     assert.deepEqual(problems(() => parse(text)), [
-      'm.yaml:5:1: Service "a": spec.command: is required',
       'm.yaml:5:22: Service "a": spec.comand: unknown field; did you mean "command"?',
+      'm.yaml:5:1: Service "a": spec.command: is required',
       'm.yaml:11:36: Service "B": spec.port: must be a number; found "many"',
       'm.yaml:10:3: Service "B": metadata.name: "B" must consist of lower case letters, digits or \'-\', and start and end with a letter or digit',
     ]);

@@ -122,6 +122,24 @@ describe("node add", () => {
   });
 });
 
+describe("node status", () => {
+  it("is of one by its name, and of all without", async () => {
+    const none = await cli.run("node status");
+    assert.deepEqual([none.code, none.stdout], [0, ""]);
+    assert.match(none.stderr, /There are no Nodes; 'vendetta node add/);
+    await nodeOf("here", { local: {} });
+    await nodeOf("far", { ssh: reach("far") });
+    await place("dev", "far");
+    const names = async (words: string) => {
+      const { code, stdout } = await cli.run(words);
+      return [code, [...stdout.matchAll(/^Name: +(.*)$/gm)].map(([, name]) => name), [...stdout.matchAll(/^ *dev .*(vendetta-dev)/gm)].length];
+    };
+    assert.deepEqual(await names("node status here"), [0, ["here"], 0]);
+    assert.deepEqual(await names("node status"), [0, ["far", "here"], 1]);
+    assert.equal((await cli.run("node status none")).code, 1);
+  });
+});
+
 describe("node remove", () => {
   it("refuses while Workspaces are there, and names them", async () => {
     await nodeOf("box", { ssh: reach("box") });

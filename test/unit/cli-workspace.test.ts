@@ -37,7 +37,7 @@ describe("workspace create", () => {
   it("tells when the time is up what it waits for, and leaves it", async () => {
     const { code, stdout, stderr } = await cli.run("workspace create dev --provider host --timeout 50ms");
     assert.deepEqual([code, stdout], [1, "workspace.vendetta.dev/dev created\n"]);
-    assert.match(stderr, /1 of 1 not ready after 0\.05 s:[^]*They go on trying; 'vendetta explain-state workspace dev' tells why/);
+    assert.match(stderr, /1 of 1 not ready after 0\.05 s:[^]*They go on trying; 'vendetta explain-state workspace dev' tells why; 'vendetta workspace rm dev' removes it\n$/);
   });
 
   it("prints as a dry run a manifest that apply takes, and makes nothing", async () => {

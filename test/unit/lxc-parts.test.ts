@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { idMapOf } from "../../src/providers/lxc/id-map.ts";
 import { imageSourceOf } from "../../src/providers/lxc/image-source.ts";
 import { parseList } from "../../src/providers/lxc/list-output.ts";
+import { refuseUnknownImage } from "../../src/providers/lxc/lxc-images.ts";
 import { lxcPathsOf, vethOf } from "../../src/providers/lxc/lxc-paths.ts";
 import { readProbe } from "../../src/providers/lxc/lxc-probe.ts";
 import { usageFromCgroup } from "../../src/providers/lxc/lxc-usage.ts";
@@ -51,6 +56,29 @@ describe("a container's image", () => {
   ] as const) {
     it(`is read from ${image}`, () => assert.deepEqual(imageSourceOf(image, "amd64"), source));
   }
+});
+
+describe("a container's image that is not on the node", () => {
+  /** What is said of an image on a node with these templates; "" when nothing is wrong. */
+  function saidOf(templates: readonly string[], kind: string, source: string, image: string): string {
+    const dir = mkdtempSync(join(tmpdir(), "vendetta-templates-"));
+    try {
+      for (const each of templates) {
+        writeFileSync(join(dir, `lxc-${each}`), "");
+        chmodSync(join(dir, `lxc-${each}`), 0o755);
+      }
+      const script = `no() { echo "$1 $2"; exit 1; }\nkind=$1 source=$2 image=$3\n${refuseUnknownImage("/nowhere " + dir)}`;
+      const { stdout, stderr } = spawnSync("sh", ["-c", script, "sh", kind, source, image], { encoding: "utf8", timeout: 20_000 });
+      return stdout.trim() + stderr;
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }
+  it("is told by its field, with the templates that there are, to whoever names one of Docker's", () =>
+    assert.equal(saidOf(["busybox", "debian"], "template", "node", "node:20"), "ImageNotFound spec.image node:20: LXC knows no images of Docker; it is a template that the node has (busybox, debian), or a tarball or a directory, by path or URL"));
+  it("asks for templates only where there are none", () => assert.match(saidOf([], "template", "debian", "debian:bookworm"), /^ImageNotFound spec\.image debian:bookworm: the node has no templates .*; install lxc-templates/));
+  it("is told by its path", () => assert.equal(saidOf([], "path", "/no/such.tar", "/no/such.tar"), "ImageNotFound spec.image: there is no /no/such.tar on the node"));
+  it("is nothing to tell of when it is there", () => assert.deepEqual([saidOf(["debian"], "template", "debian", "debian"), saidOf([], "path", "/", "/"), saidOf([], "url", "http://x/y", "http://x/y")], ["", "", ""]));
 });
 
 describe("whether a node can have containers", () => {

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { PassThrough, Duplex } from "node:stream";
 import { describe, it } from "node:test";
+import { refuseMissing } from "../../src/providers/qemu/create-machine.ts";
 import { createIdLocks } from "../../src/providers/qemu/id-locks.ts";
 import { preparation } from "../../src/providers/qemu/guests.ts";
+import { whyNotRun } from "../../src/providers/qemu/launch-machine.ts";
 import { machineArgv, type ArgvParts } from "../../src/providers/qemu/machine-argv.ts";
 import { instanceOf, recordOf, startIdOf } from "../../src/providers/qemu/machine-record.ts";
 import { greetQemu } from "../../src/providers/qemu/qmp.ts";
@@ -45,6 +48,41 @@ describe("the command that is a machine", () => {
     const micro = argv({ record: { ...record, engine: { ...record.engine, machine: "microvm" } } });
     assert.ok(!micro.some((each) => each.includes("-pci")) && micro.some((each) => each.includes("virtio-blk-device")));
   });
+});
+
+describe("a path that the node has not", () => {
+  // The script itself, on this machine.
+  const machines = {
+    script: async (script: string, args: readonly string[]) => {
+      const { stdout, stderr, status } = spawnSync("sh", ["-c", script, "sh", ...args], { encoding: "utf8", timeout: 20_000 });
+      return { stdout, stderr, code: status, signal: undefined, truncated: false };
+    },
+  } as unknown as Parameters<typeof refuseMissing>[0];
+  const bind = (source: string) => ({ kind: "bind", source, target: "/t", readOnly: false }) as const;
+  const file = process.execPath;
+  for (const [engine, mounts, reason, message] of [
+    [{ kernel: file, initrd: "/no such/initrd" }, [], "ImageNotFound", "spec.qemu.initrd: there is no /no such/initrd on box"],
+    [{ kernel: "/no/kernel", initrd: "/no/initrd" }, [], "ImageNotFound", "spec.qemu.kernel: there is no /no/kernel on box"],
+    [{ kernel: "/" }, [], "InvalidSpec", "spec.qemu.kernel: / on box is no file"],
+    [{}, [bind("/"), { kind: "tmpfs", target: "/u", sizeBytes: 1 }, bind("/no/dir")], "MountSourceMissing", "spec.mounts[2].hostPath: there is no /no/dir on box"],
+    [{}, [bind(file)], "InvalidSpec", `spec.mounts[0].hostPath: ${file} on box is no directory: provider qemu shares directories only`],
+  ] as const) {
+    it(`is told by its field: ${message}`, async () => {
+      await assert.rejects(refuseMissing(machines, { engine: { ...record.engine, kernel: undefined, ...engine }, mounts: [...mounts] } as Parameters<typeof refuseMissing>[1], "box", AbortSignal.timeout(20_000)), (error: ProviderError) => error.reason === reason && error.message === message);
+    });
+  }
+  it("is nothing to tell of when all are there", () => refuseMissing(machines, { engine: { ...record.engine, kernel: file }, mounts: [bind("/")] } as Parameters<typeof refuseMissing>[1], "box", AbortSignal.timeout(20_000)));
+});
+
+describe("why QEMU does not run", () => {
+  const said = (failure: string, memoryBytes?: number) => whyNotRun(failure, "vendetta-c-u", { resources: { memoryBytes } }, "box");
+  it("is told by its field when it is the memory", () => {
+    const noMemory = "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory";
+    assert.equal(said(noMemory, 500 * 1024 ** 3), "spec.resources.memory is 512000Mi, and box cannot give vendetta-c-u that much");
+    assert.equal(said(noMemory), "spec.resources.memory is absent, which is 1024Mi, and box cannot give vendetta-c-u that much");
+    assert.match(said("qemu-system-x86_64: -object memory-backend-memfd,id=memory,size=9M,share=on: failed to resize memfd: Cannot allocate memory", 9 * 1024 ** 2), /^spec.resources.memory is 9Mi/);
+  });
+  it("is told in QEMU's words otherwise", () => assert.equal(said("qemu: no such machine"), "QEMU does not run vendetta-c-u: qemu: no such machine"));
 });
 
 describe("the seed of a machine", () => {

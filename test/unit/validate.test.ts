@@ -75,6 +75,9 @@ const table: readonly (readonly [kind: keyof typeof base, field: string, value: 
   ["Service", "spec.command", "npm start", ["spec.command", 'must be a list; found "npm start"']],
   ["Service", "spec.command", [], ["spec.command", "must name at least the program"]],
   ["Service", "spec.workspace", undefined, ["spec.workspace", "is required"]],
+  ["Service", "spec", { workspace: "dev", comand: ["run"] }, ["spec.comand", 'unknown field; did you mean "command"?'], ["spec.command", "is required"]],
+  ["Service", "spec.ports", [{ name: "http", port: 80, nodePort: 20080, prt: 1 }], ["spec.ports[0].nodePort", "unknown field; ports of the Node belong to the Workspace: spec.ports there, such as [{port: 8080, nodePort: 20080}]"], ["spec.ports[0].prt", 'unknown field; did you mean "port"?']],
+  ["Service", "spec.nodePort", 20080, ["spec.nodePort", "unknown field; ports of the Node belong to the Workspace: spec.ports there, such as [{port: 8080, nodePort: 20080}]"]],
   ["Service", "spec.dependsOn", ["db"], ["spec.dependsOn[0]", 'must be a map; found "db"']],
   ["Service", "spec.dependsOn", [{ name: "web" }], ["spec.dependsOn[0].name", "dependency cycle: web → web"]],
   ["Service", "spec.healthCheck", {}, ["spec.healthCheck", "must name exactly one of http, tcp and exec"]],
@@ -115,6 +118,11 @@ describe("what is said of a bad manifest", () => {
   test("everything wrong is said at once", () => {
     const { message } = refusal(() => parseObject("Workspace", { ...base.Workspace, metadata: { name: "X" }, spec: { provider: "x", bogus: 1 }, stray: 1 }));
     for (const words of ["stray: unknown field", "spec.provider: must be one of", "spec.bogus: unknown field", 'metadata.name: "X" must']) assert.ok(message.includes(words), message);
+  });
+
+  test("what nobody knows comes first, wherever it is: it may be why something is missed", () => {
+    const { details } = refusal(() => parseObject("Service", { ...base.Service, metadata: { name: "X" }, spec: { workspace: "dev", comand: ["run"], port: 0 }, stray: 1 }));
+    assert.deepEqual(details.causes?.map(({ field }) => field), ["stray", "spec.comand", "spec.command", "spec.port", "metadata.name"]);
   });
 
   test("what is no object of the kind at all", () => {

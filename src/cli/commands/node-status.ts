@@ -1,6 +1,7 @@
 import { findCondition, isTrue } from "../../api/conditions.ts";
 import { humanDuration } from "../../api/human-duration.ts";
 import type { Node } from "../../api/node.ts";
+import type { Workspace } from "../../api/workspace.ts";
 import { nodeLine } from "../cluster-view.ts";
 import { hostKeyFingerprint } from "../host-key-fingerprint.ts";
 import { nodeHint } from "../node-hint.ts";
@@ -9,12 +10,19 @@ import type { Session } from "../session.ts";
 import { printable, stateStyle } from "../style.ts";
 import { cellText, tableLines } from "../table-text.ts";
 
-/** One Node: how it is, how it is reached, what it has, and what is on it. */
-export async function nodeStatus(session: Session, name: string): Promise<void> {
-  const { clock, stdout } = session.world;
+/** How Nodes are, how they are reached, what they have, and what is on them. @param name absent: each Node */
+export async function nodeStatus(session: Session, name: string | undefined): Promise<void> {
   const store = await session.connect();
-  const node = await store.get("Node", { name });
-  const placed = await placedOn(store, name);
+  const nodes = name === undefined ? (await store.list("Node")).items : [await store.get("Node", { name })];
+  if (nodes.length === 0) return session.tell("There are no Nodes; 'vendetta node add MACHINE' makes a machine one.");
+  for (const [i, node] of nodes.entries()) {
+    if (i > 0) session.print("\n");
+    printNode(session, node, await placedOn(store, node.metadata.name));
+  }
+}
+
+function printNode(session: Session, node: Node, placed: readonly Workspace[]): void {
+  const { clock, stdout } = session.world;
   const { status } = node;
   const style = session.outStyle;
   const since = (time: string) => humanDuration(clock.now() - Date.parse(time));
@@ -25,7 +33,7 @@ export async function nodeStatus(session: Session, name: string): Promise<void> 
     for (const each of tableLines({ header, rows: rows.map((row) => row.map(cellText)) }, { style, header: true, columns: stdout.isTTY === true ? stdout.columns : undefined, wrapLast: true })) session.print(each);
   };
 
-  line("Name", name);
+  line("Name", node.metadata.name);
   line("Address", addressOf(node));
   const ready = findCondition(status?.conditions, "Ready");
   line("Ready", ready === undefined ? "not looked at yet" : `${stateStyle(style, ready.status)(ready.status)} for ${since(ready.lastTransitionTime)} (${ready.reason}: ${printable(ready.message)})`);

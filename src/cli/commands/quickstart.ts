@@ -8,6 +8,7 @@ import type { Workspace } from "../../api/workspace.ts";
 import type { HttpStore } from "../../client/http-store.ts";
 import { durationArgument } from "../duration-argument.ts";
 import { packageRoot } from "../package-info.ts";
+import { shortName } from "../node-reach.ts";
 import { readSources } from "../manifest-sources.ts";
 import type { ManifestObject } from "../../manifests/read-manifests.ts";
 import { parseManifests } from "../manifests.ts";
@@ -22,6 +23,7 @@ import { deleteAll } from "./delete.ts";
 const nodeMsMax = 20_000;
 const nodePollMs = 100;
 const deleteMsMax = 120_000;
+const unattendedListedMax = 10;
 
 type Provider = "docker" | "host";
 
@@ -47,15 +49,27 @@ export async function quickstartUp(session: Session, { dir, timeout }: Quickstar
   await printServices(session, store, objects);
 }
 
-/** Deletes the example, waits until it is gone, and stops the server. */
+/** Deletes the example, waits until it is gone, and stops the server; tells what goes on running without it. */
 export async function quickstartDown(session: Session, { dir }: QuickstartOptions): Promise<void> {
   const { paths, world } = session;
   const serving = await isServing(paths, world.clock, session.signal);
   if (!serving && !existsSync(paths.storeDir)) return session.tell("Nothing to do: no vendetta server has ever run here.");
   const objects = await manifestsOf(session, directoryOf(dir), "host");
-  await deleteAll(session, await session.connect(), objects.map(({ kind, namespace, name }) => ({ kind, namespace, name })), { timeoutMs: deleteMsMax, wait: true });
+  const store = await session.connect();
+  await deleteAll(session, store, objects.map(({ kind, namespace, name }) => ({ kind, namespace, name })), { timeoutMs: deleteMsMax, wait: true });
+  const others = (await store.list("Workspace")).items;
   const pid = await stopServer(session);
   if (pid !== undefined) session.print(`The vendetta server (pid ${pid}) has stopped.`);
+  const unattended = unattendedLine(others);
+  if (unattended !== undefined) session.print(unattended);
+}
+
+/** Exported for its test. What a server that stops leaves running; undefined: nothing. */
+export function unattendedLine(workspaces: readonly Pick<Workspace, "metadata" | "spec">[]): string | undefined {
+  const names = workspaces.filter(({ spec }) => spec.state === "Running").map(shortName);
+  if (names.length === 0) return undefined;
+  const shown = [...names.slice(0, unattendedListedMax), ...(names.length > unattendedListedMax ? [`and ${names.length - unattendedListedMax} more`] : [])].join(", ");
+  return `Other Workspaces go on running, and nobody looks after them: ${shown}. 'vendetta server start' takes them up again.`;
 }
 
 function directoryOf(dir: string | undefined): string {

@@ -33,7 +33,14 @@ export async function workspaceCreate(session: Session, name: string, options: W
   // Defaults are filled in by the store.
   const { kind, metadata } = await store.create("Workspace", manifest as unknown as ObjectInput<Workspace>);
   session.print(`workspace.vendetta.dev/${name} created`);
-  await waitUntilSettled(session, store, [{ kind, namespace: metadata.namespace, name }], timeoutMs);
+  try {
+    await waitUntilSettled(session, store, [{ kind, namespace: metadata.namespace, name }], timeoutMs);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    // It may only be slow, and what has failed can be looked into; so it is not taken away here.
+    const room = metadata.namespace === undefined || metadata.namespace === "default" ? "" : ` -n ${metadata.namespace}`;
+    throw new CliError(`${error.message}; 'vendetta workspace rm ${name}${room}' removes it`, { cause: error });
+  }
 }
 
 /** The manifest as YAML, once it is known to be one that the server takes. @throws CliError */

@@ -90,7 +90,8 @@ function asProviderError(status: number, message: string, cause: unknown): Provi
   const port = /(?:Bind for|listen tcp4?|listen tcp) [\d.]*:?(\d+)?.*(?:port is already allocated|address already in use)/.exec(message);
   const made = (reason: string, text: string, retriable: boolean) => new ProviderError(reason, text, retriable, { cause });
   if (/port is already allocated|address already in use/.test(message)) return made("PortInUse", `a node port is already in use${port?.[1] === undefined ? "" : ` (${port[1]})`}: ${message}`, true);
-  if (/bind source path does not exist/.test(message)) return made("MountSourceMissing", `${message.replace(/^invalid mount config for type "bind": /, "")}; make it on the node, correct spec.mounts, or keep the Workspace on the machine that has it (spec.nodeName, or spec.nodeSelector {vendetta.dev/local: "true"} for the server's own)`, true);
+  const source = /bind source path does not exist: (.+)$/.exec(message)?.[1];
+  if (source !== undefined) return made("MountSourceMissing", `spec.mounts: there is no hostPath ${source} on the node; make it there, correct the manifest, or keep the Workspace on the machine that has it (spec.nodeName, or spec.nodeSelector {vendetta.dev/local: "true"} for the server's own)`, true);
   if (/docker-init.*(not found|no such file)/i.test(message)) return made("InitMissing", `docker-init is missing on the node, which comes with the engine (Debian: package docker.io or tini): ${message}`, true);
   if (/executable file not found|no such file or directory: unknown/.test(message)) return made("CommandNotFound", message, true);
   if (status === 404) return made("NotFound", message, true);

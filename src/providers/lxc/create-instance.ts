@@ -42,7 +42,7 @@ function mapFor(spec: InstanceSpec, { idMap, answer }: LxcNode, where: string) {
 }
 
 async function refuseMissingSources(shell: NodeShell, spec: InstanceSpec, signal: AbortSignal): Promise<void> {
-  const sources = spec.mounts.flatMap((mount) => (mount.kind === "bind" ? [mount.source] : []));
+  const sources = spec.mounts.flatMap((mount, index) => (mount.kind === "bind" ? [String(index), mount.source] : []));
   if (sources.length === 0) return;
-  await runScript(shell, `for each; do [ -e "$each" ] || no MountSourceMissing "$each does not exist on the node"; done`, sources, { signal, timeoutMs: recordTimeoutMs });
+  await runScript(shell, `while [ $# -ge 2 ]; do [ -e "$2" ] || no MountSourceMissing "spec.mounts[$1].hostPath: there is no $2 on the node"; shift 2; done`, sources, { signal, timeoutMs: recordTimeoutMs });
 }

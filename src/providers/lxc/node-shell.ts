@@ -19,6 +19,7 @@ const saidCharsMax = 500;
 
 /**
  * Before each script: programs of administrators are found by an account's bare PATH too, and `no REASON MESSAGE` refuses.
+ * `hold DIRECTORY [OPTION OF FLOCK…]` makes it if need be and holds its lock until the script ends; 1: not within the time that the option says.
  * `alive` says whether the init that the hook has noted in $home still is that process: sets pid, started, boot, since. `in_home` waits
  * for its turn with an instance and makes its directory.
  */
@@ -36,15 +37,21 @@ alive() {
   set -- \${stat##*) }
   [ "$1" != Z ] && [ "\${20}" = "$started" ]
 }
-in_home() {
-  while :; do
-    [ -d "$home" ] || mkdir -p -m 700 "$home"
-    { exec 9>>"$home/lock"; } 2>/dev/null || continue
-    flock -w 60 9 || no Busy "somebody else has been at work on $home for a minute"
+hold() {
+  held=$1 round=0 said=
+  shift
+  while [ $round -lt 100 ]; do
+    round=$((round + 1))
+    [ -d "$held" ] || said=$(mkdir -p -m 700 "$held" 2>&1)
+    # An exec that fails ends dash and busybox's sh, without "command" before it.
+    { command exec 9>>"$held/lock"; } 2>/dev/null || continue
+    flock "$@" 9 || return 1
     # Whoever waited may have the lock of a directory that was removed meanwhile.
-    [ /proc/self/fd/9 -ef "$home/lock" ] && return
+    [ /proc/self/fd/9 -ef "$held/lock" ] && return 0
   done
+  no Busy "$held/lock cannot be held: \${said:-it cannot be written, or is removed again and again}"
 }
+in_home() { hold "$home" -w 60 || no Busy "somebody else has been at work on $home for a minute"; }
 `;
 
 /** These will not come right by trying again. */

@@ -66,7 +66,7 @@ async function imageAgain({ shell, paths, node }: StartParts, { image, idMap }: 
 async function networkOf(shell: NodeShell, paths: LxcPaths, id: string, record: LxcRecord, veth: string, signal: AbortSignal): Promise<ContainerNetwork> {
   if (record.network === "empty") return { kind: "empty" };
   if (record.bridge === undefined) return { kind: "veth", bridge: paths.bridge, veth, address: await joinNetwork(shell, paths, id, signal) };
-  const script = `[ -e "/sys/class/net/$1/bridge" ] || ip link show "$1" type bridge 2>/dev/null | grep -q . || no NetworkFailed "the node has no bridge $1"`;
+  const script = `[ -e "/sys/class/net/$1/bridge" ] || ip link show "$1" type bridge 2>/dev/null | grep -q . || no NetworkFailed "spec.lxc.bridge: the node has no bridge $1"`;
   await runScript(shell, script, [record.bridge], { signal, timeoutMs: lookTimeoutMs });
   return { kind: "veth", bridge: record.bridge, veth };
 }

@@ -116,7 +116,7 @@ while [ $count -gt 0 ]; do
     volume) source=$work/volumes/$source; [ -d "$source" ] || mkdir -p -m 700 "$work" && mkdir -p -m 755 "$source" || no VolumeFailed "the volume for $target cannot be made";;
     file) source=$home/$source;;
   esac
-  [ -e "$source" ] || no MountSourceMissing "$source, to be mounted at $target, does not exist on the node"
+  [ -e "$source" ] || no MountSourceMissing "hostPath $source, to be mounted at $target: there is no such thing on the node"
   set -- "$@" "$source"
 done
 if ! said=$(unshare -m --propagation slave sh -c "$vendetta_stage" sh "$lxc" "$id" "$disk" "$image" "$bridge" "$bind" "$@" 2>&1 9>&-); then

@@ -31,11 +31,11 @@ export interface BaseImageParts {
 export async function baseImage(parts: BaseImageParts, { image, imageChecksum, imagePullPolicy }: Pick<InstanceSpec, "image" | "imageChecksum" | "imagePullPolicy">, progress: Progress, signal: AbortSignal): Promise<BaseImage> {
   const sha256 = imageChecksum?.replace(/^sha256:/, "") ?? "";
   if (/^https?:\/\//.test(image)) return describe(parts, await fetched(parts, image, sha256, imagePullPolicy, progress, signal), image, signal);
-  if (!image.startsWith("/")) throw new ProviderError("ImageNotFound", `there is no image ${image}: for qemu it is an absolute path on the node or a URL of a disk image`, false);
+  if (!image.startsWith("/")) throw new ProviderError("ImageNotFound", `spec.image: there is no ${image}: for qemu it is an absolute path on the node or a URL of a disk image`, false);
   const { code, stdout, stderr } = await parts.transport.run(["sh", "-c", checkedPathScript, "sh", image, sha256, parts.imagesDir], { timeoutMs: checksumMsMax, signal });
-  if (code === 4) throw new ProviderError("ImageNotFound", `there is no file ${image} on ${parts.transport.name}`, true);
+  if (code === 4) throw new ProviderError("ImageNotFound", `spec.image: there is no file ${image} on ${parts.transport.name}`, true);
   if (code === 5) throw checksumMismatch(image, sha256, stdout.trim(), true);
-  if (code !== 0) throw new ProviderError("ImageNotFound", `${image} cannot be read on ${parts.transport.name}: ${stderr.trim().slice(0, 500)}`, true);
+  if (code !== 0) throw new ProviderError("ImageNotFound", `spec.image: ${image} cannot be read on ${parts.transport.name}: ${stderr.trim().slice(0, 500)}`, true);
   return describe(parts, image, image, signal);
 }
 
@@ -60,12 +60,12 @@ async function fetched({ transport, imagesDir }: BaseImageParts, url: string, sh
   });
   const { code } = await stream.exit;
   if (code === 0 && file !== "") return file;
-  if (code === 4) throw new ProviderError("ImageNotFound", `${url} was not fetched to ${transport.name} yet, and imagePullPolicy is Never`, true);
+  if (code === 4) throw new ProviderError("ImageNotFound", `spec.image: ${url} was not fetched to ${transport.name} yet, and imagePullPolicy is Never`, true);
   // Fetched again and again, it would be the same.
   if (code === 5) throw checksumMismatch(url, sha256, file, false);
-  if (code === 6) throw new ProviderError("ImagePullFailed", `${url} cannot be fetched: ${transport.name} has neither curl nor wget; install one of them`, true);
-  if (code === 7) throw new ProviderError("ImageNotFound", `there is no ${url}: ${said.trim()}`, true);
-  throw new ProviderError("ImagePullFailed", `${url} cannot be fetched to ${transport.name}: ${said.trim() || `exit code ${code}`}`, true);
+  if (code === 6) throw new ProviderError("ImagePullFailed", `spec.image: ${url} cannot be fetched: ${transport.name} has neither curl nor wget; install one of them`, true);
+  if (code === 7) throw new ProviderError("ImageNotFound", `spec.image: there is no ${url}: ${said.trim()}`, true);
+  throw new ProviderError("ImagePullFailed", `spec.image: ${url} cannot be fetched to ${transport.name}: ${said.trim() || `exit code ${code}`}`, true);
 }
 
 const checksumMismatch = (image: string, wanted: string, is: string, retriable: boolean) => new ProviderError("ChecksumMismatch", `${image} is not what spec.imageChecksum says: it has sha256:${is}, not sha256:${wanted}`, retriable);
@@ -75,9 +75,9 @@ const imageInfo = z.object({ format: z.string(), "virtual-size": z.number(), "ba
 /** An image that names another file would show the guest any file of the node that the user may read. */
 async function describe({ transport }: BaseImageParts, file: string, image: string, signal: AbortSignal): Promise<BaseImage> {
   const { code, stdout, stderr } = await transport.run(["qemu-img", "info", "-U", "--output=json", file], { timeoutMs: infoMsMax, signal });
-  if (code !== 0) throw new ProviderError("InvalidSpec", `${image} is no disk image that qemu-img can read: ${stderr.trim().slice(0, 500)}`, true);
+  if (code !== 0) throw new ProviderError("InvalidSpec", `spec.image: ${image} is no disk image that qemu-img can read: ${stderr.trim().slice(0, 500)}`, true);
   const info = imageInfo.parse(JSON.parse(stdout));
   const other = info["backing-filename"] ?? info["format-specific"]?.data?.["data-file"];
-  if (other !== undefined) throw new ProviderError("InvalidSpec", `${image} is a layer over another file (${String(other)}); make it whole with 'qemu-img convert -O qcow2'`, true);
+  if (other !== undefined) throw new ProviderError("InvalidSpec", `spec.image: ${image} is a layer over another file (${String(other)}); make it whole with 'qemu-img convert -O qcow2'`, true);
   return { file, format: info.format, virtualBytes: info["virtual-size"] };
 }

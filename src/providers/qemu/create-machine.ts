@@ -17,11 +17,13 @@ export interface CreateParts {
   readonly way: GuestWay;
 }
 
-/** $1 "" or "file", then paths: says which is not there, or is no directory (no file). */
+/** $1 "directory" or "file", then paths: says how the first that is not such a thing is wrong, "missing" or "wrong", and which it is, from 0 on. */
 const checkScript = `
-kind=$1; shift
-for each in "$@"; do
-  if [ ! -e "$each" ]; then echo "missing $each"; elif [ -n "$kind" ] && [ ! -f "$each" ]; then echo "wrong $each"; elif [ -z "$kind" ] && [ ! -d "$each" ]; then echo "wrong $each"; fi
+kind=$1 at=0; shift
+for each; do
+  if [ ! -e "$each" ]; then echo "missing $at"; exit; fi
+  case $kind in file) [ -f "$each" ];; *) [ -d "$each" ];; esac || { echo "wrong $at"; exit; }
+  at=$((at + 1))
 done
 `;
 
@@ -85,14 +87,24 @@ function refuseOddPaths({ mounts }: MachineRecord): void {
   if (odd !== undefined) throw new ProviderError("InvalidSpec", `${JSON.stringify(odd.target)} cannot be mounted in a machine: its path holds a tab or a newline`, false);
 }
 
-async function refuseMissing(machines: NodeMachines, { engine, mounts }: MachineRecord, where: string, signal: AbortSignal): Promise<void> {
-  const files = [engine.kernel, engine.initrd].filter((each) => each !== undefined);
-  const directories = mounts.flatMap((each) => (each.kind === "bind" ? [each.source] : []));
-  for (const [kind, paths] of [["file", files], ["", directories]] as const) {
-    if (paths.length === 0) continue;
-    const { stdout } = await machines.script(checkScript, [kind, ...paths], { signal });
-    const [what, path] = stdout.trim().split("\n")[0]!.split(/ (.*)/s);
-    if (what === "missing") throw new ProviderError(kind === "file" ? "ImageNotFound" : "MountSourceMissing", `there is no ${path} on ${where}`, true);
-    if (what === "wrong") throw new ProviderError("InvalidSpec", kind === "file" ? `${path} on ${where} is no file` : `${path} on ${where} is no directory: provider qemu shares directories only`, true);
+/** A path that the spec names, and where it does. */
+interface NamedPath {
+  readonly field: string;
+  readonly path: string;
+}
+
+/** Exported for its test. @throws ProviderError ImageNotFound, MountSourceMissing, InvalidSpec for the first path that is not what it has to be */
+export async function refuseMissing(machines: Pick<NodeMachines, "script">, { engine, mounts }: Pick<MachineRecord, "engine" | "mounts">, where: string, signal: AbortSignal): Promise<void> {
+  const files = (["kernel", "initrd"] as const).flatMap((name): NamedPath[] => (engine[name] === undefined ? [] : [{ field: `spec.qemu.${name}`, path: engine[name] }]));
+  const directories = mounts.flatMap((each, index): NamedPath[] => (each.kind === "bind" ? [{ field: `spec.mounts[${index}].hostPath`, path: each.source }] : []));
+  for (const [kind, named] of [["file", files], ["directory", directories]] as const) {
+    if (named.length === 0) continue;
+    const { stdout } = await machines.script(checkScript, [kind, ...named.map(({ path }) => path)], { signal });
+    const [what, at] = stdout.trim().split(" ");
+    const found = named[Number(at)];
+    if (found === undefined) continue;
+    const { field, path } = found;
+    if (what === "missing") throw new ProviderError(kind === "file" ? "ImageNotFound" : "MountSourceMissing", `${field}: there is no ${path} on ${where}`, true);
+    throw new ProviderError("InvalidSpec", `${field}: ${path} on ${where} is no ${kind}${kind === "directory" ? ": provider qemu shares directories only" : ""}`, true);
   }
 }

@@ -5,7 +5,7 @@ import type { Transport } from "../../transports/transport.ts";
 import { ProviderError } from "../provider.ts";
 import type { GuestWay } from "./guest-way.ts";
 import { machineArgv } from "./machine-argv.ts";
-import type { MachineRecord } from "./machine-record.ts";
+import { memoryBytesDefault, type MachineRecord } from "./machine-record.ts";
 import { acceleratorFor, type NodeFacts } from "./node-facts.ts";
 import type { NodeMachines } from "./node-machines.ts";
 import { consoleLogBytesMax, launchScript, launchSecondsMax } from "./node-scripts.ts";
@@ -40,10 +40,18 @@ export async function launchMachine(parts: LaunchParts, id: string, record: Mach
       const failure = await attempt(parts, id, [places.home, String(sshPort), String(consoleLogBytesMax), String(launchSecondsMax), String(shares.length / 2), ...shares, ...argv], signal);
       if (failure === undefined) return;
       const stolen = Number(/forwarding rule '\w+:127\.0\.0\.1:(\d+)-/.exec(failure)?.[1]);
-      if (stolen !== sshPort) throw Number.isNaN(stolen) ? new ProviderError("StartFailed", `QEMU does not run ${id}: ${failure}`, true) : new ProviderError("PortInUse", `node port ${stolen} of ${transport.name} is in use by another program`, true);
+      if (stolen !== sshPort) throw Number.isNaN(stolen) ? new ProviderError("StartFailed", whyNotRun(failure, id, record, transport.name), true) : new ProviderError("PortInUse", `node port ${stolen} of ${transport.name} is in use by another program`, true);
     }
     if (tried >= portTriesMax) throw new ProviderError("PortInUse", `of the ${portTriesMax} ports from ${sshPortFirst + (seed % sshPorts)} on, none is free on ${transport.name} for the machine's sshd`, true);
   }
+}
+
+/** Exported for its test. @param failure in QEMU's words */
+export function whyNotRun(failure: string, id: string, { resources: { memoryBytes } }: Pick<MachineRecord, "resources">, where: string): string {
+  // As QEMU 7.2 says it; the second of memory that directories are shared through.
+  if (!/cannot set up guest memory|memory-backend-\w+,.*Cannot allocate memory/.test(failure)) return `QEMU does not run ${id}: ${failure}`;
+  const memory = `${Math.ceil((memoryBytes ?? memoryBytesDefault) / 1024 ** 2)}Mi`;
+  return `spec.resources.memory is ${memoryBytes === undefined ? `absent, which is ${memory}` : memory}, and ${where} cannot give ${id} that much`;
 }
 
 /** What went wrong, in QEMU's words; undefined: it runs. */
