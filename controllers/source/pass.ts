@@ -47,12 +47,12 @@ export class SourcePass {
   async run(signal: AbortSignal): Promise<PassEnd> {
     const isAsked = this.#syncRequest !== this.#source.status?.lastSyncRequest;
     const reading = await this.#parts.reader.read(this.#source, { fresh: isAsked, signal });
+    this.#stale = reading.stale;
     if (reading.kind === "unreadable") {
       await this.write(reading);
       // What is too much takes long to find out, and is not less in a moment.
       return reading.reason === "TooLarge" ? "settled" : "unreadable";
     }
-    this.#stale = reading.stale;
     const { revision } = reading;
     const seen = await observeSource(this.#parts, this.#source, reading, this.#memory, signal);
     const plan = planSource(this.#source, seen);

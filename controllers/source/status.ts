@@ -83,9 +83,9 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
   }
 }
 
-/** A repository that cannot be asked changes nothing of what runs. */
+/** Whether the repository could be asked. When it could not, that changes nothing of what runs. */
 function fetched({ git }: Source["spec"], { kind }: PassResult, { stale }: PassFacts): readonly Omit<ConditionInput, "observedGeneration">[] {
-  if (git === undefined || kind === "suspended" || kind === "unreadable") return [];
+  if (git === undefined || kind === "suspended") return [];
   return [stale === undefined ? { type: "Fetched", status: "True", reason: "Fetched", message: "the repository answers" } : { type: "Fetched", status: "False", ...stale }];
 }
 

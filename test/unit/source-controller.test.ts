@@ -346,6 +346,29 @@ describe("a Source", () => {
     assert.equal(await pass(), applied);
     assert.equal((await world.service("web")).metadata.deletionTimestamp, undefined);
   });
+  describe("of a repository", () => {
+    const git = { url: "https://example.com/stack.git" };
+    const condition = async (type: string) => {
+      const found = findCondition((await world.status("g")).conditions, type);
+      return `${found?.status} ${found?.reason} ${found?.observedGeneration}`;
+    };
+    beforeEach(async () => {
+      await world.make("g", { directory: undefined, git } as never);
+      world.files("g").set("a", serviceText("web"));
+      await world.pass("g");
+    });
+    it("says that it was not fetched when nothing of it is known, and of which spec that is", async () => {
+      assert.equal(await condition("Fetched"), "True Fetched 1");
+      await world.store.patch("Source", { name: "g" }, { type: "merge", patch: { spec: { git: { url: "https://example.com/wrong.git" } } } });
+      const trouble = { reason: "FetchFailed", message: "Cannot fetch HEAD" };
+      world.setReading("g", { kind: "unreadable", ...trouble, stale: trouble });
+      await world.pass("g");
+      assert.deepEqual([await condition("Ready"), await condition("Fetched")], ["False FetchFailed 2", "False FetchFailed 2"]);
+      world.setReading("g", { kind: "unreadable", reason: "Unreadable", message: "Cannot read dev" });
+      await world.pass("g");
+      assert.deepEqual([await condition("Ready"), await condition("Fetched")], ["False Unreadable 2", "True Fetched 2"]);
+    });
+  });
   it("does nothing while it is suspended", async () => {
     files.set("a", serviceText("web"));
     await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { suspend: true } } });

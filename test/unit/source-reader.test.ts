@@ -230,7 +230,9 @@ describe("a reader of Sources", () => {
       assert.equal(whole(await read(repository(), true)).stale, undefined);
     });
     it("knows nothing of one that was never there, or has no such directory", async () => {
-      assert.match(said(await read(repository({ url: join(root, "nowhere") }))), /^FetchFailed: /);
+      const nowhere = await read(repository({ url: join(root, "nowhere") }));
+      assert.match(said(nowhere), /^FetchFailed: /);
+      assert.equal(nowhere.stale?.reason, "FetchFailed");
       commit("a.yaml", "1");
       assert.match(said(await read(repository({ path: "no/such" }))), /^Unreadable: Cannot read no\/such of commit [0-9a-f]{12}: /);
     });
