@@ -3,6 +3,7 @@ import { syncRequestAnnotation } from "../../src/api/annotations.ts";
 import type { AnyObject } from "../../src/api/registry.ts";
 import { sourceObjectsMax, type InventoryEntry, type Source } from "../../src/api/source.ts";
 import { assert } from "../../src/base/assert.ts";
+import { sleep } from "../../src/base/clock.ts";
 import type { Reading } from "../../src/sources/source-reader.ts";
 import { fingerprint } from "../fingerprint.ts";
 import { carryOut, type CarriedOut } from "./carry-out.ts";
@@ -17,6 +18,9 @@ import { refKey, type SourcePlan, type SourceStep } from "./steps.ts";
 type ReadSet = Extract<Reading, { readonly kind: "read" }>;
 /** unreadable: nothing is known of what should be there. waiting: something is going. */
 export type PassEnd = "settled" | "waiting" | "unreadable";
+
+/** A repository that has not answered by then is said to be asked. */
+const slowMs = 2_000;
 
 /** What would be done now. */
 export async function planOf(parts: SourceControllerParts, source: Source, reading: ReadSet, memory: SourceMemory, signal: AbortSignal): Promise<SourcePlan> {
@@ -46,7 +50,7 @@ export class SourcePass {
 
   async run(signal: AbortSignal): Promise<PassEnd> {
     const isAsked = this.#syncRequest !== this.#source.status?.lastSyncRequest;
-    const reading = await this.#parts.reader.read(this.#source, { fresh: isAsked, signal });
+    const reading = await this.#read(isAsked, signal);
     this.#stale = reading.stale;
     if (reading.kind === "unreadable") {
       await this.write(reading);
@@ -74,6 +78,20 @@ export class SourcePass {
     return waiting.length > 0 ? "waiting" : "settled";
   }
 
+  /** What there is to read. Whoever waits for it, as the spec is new or somebody asked, is told when that takes long. */
+  async #read(isAsked: boolean, signal: AbortSignal): Promise<Reading> {
+    const { reader, clock } = this.#parts;
+    const { spec, status, metadata: { generation } } = this.#source;
+    const reading = reader.read(this.#source, { fresh: isAsked, signal });
+    if (spec.git === undefined || (!isAsked && status?.observedGeneration === generation)) return await reading;
+    const done = new AbortController();
+    const slow = sleep(clock, slowMs, done.signal).then(() => this.write({ kind: "fetching" }), () => {});
+    const [read, told] = await Promise.allSettled([reading.finally(() => done.abort()), slow]);
+    if (read.status === "rejected") throw read.reason;
+    if (told.status === "rejected") throw told.reason;
+    return read.value;
+  }
+
   /** Writes the status if it differs, and tells of it. */
   async write(result: PassResult): Promise<void> {
     const { clock, store, recorder } = this.#parts;
@@ -83,7 +101,7 @@ export class SourcePass {
     this.#source = await store.updateStatus("Source", { ...before, status });
     const [old, now] = [before.status, status].map((each) => findCondition(each?.conditions, "Ready"));
     if (now !== undefined && (now.status !== old?.status || now.reason !== old.reason || (now.status === "False" && now.message !== old.message))) {
-      recorder.event(this.#source, now.status === "True" || now.reason === "Suspended" ? "Normal" : "Warning", now.reason, now.message);
+      recorder.event(this.#source, now.status !== "False" || now.reason === "Suspended" ? "Normal" : "Warning", now.reason, now.message);
     }
   }
 }

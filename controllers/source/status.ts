@@ -6,6 +6,8 @@ import { refKey, type Drift, type HeldPrune, type SourceProblem } from "./steps.
 /** What a pass came to. */
 export type PassResult =
   | { readonly kind: "suspended" }
+  /** The repository is being asked: nothing is known yet. */
+  | { readonly kind: "fetching" }
   | { readonly kind: "unreadable"; readonly reason: string; readonly message: string }
   | { readonly kind: "refused"; readonly revision: string; readonly reason: "Invalid" | "Refused"; readonly problems: readonly SourceProblem[] }
   | { readonly kind: "held"; readonly revision: string; readonly held: HeldPrune; readonly drift: readonly Drift[] }
@@ -50,6 +52,13 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
   switch (result.kind) {
     case "suspended":
       return set([ready("False", "Suspended", "spec.suspend is true: nothing is read, and the objects stay as they are")], stays);
+    case "fetching": {
+      const { url, ref } = spec.git!;
+      const unknown = (type: string) => ({ type, status: "Unknown", reason: "Fetching", message: `fetching ${ref} of ${url}, which has not answered yet`, observedGeneration }) as const;
+      // What was applied of this very spec is not in doubt meanwhile.
+      const isNew = old.observedGeneration !== observedGeneration;
+      return { ...old, conditions: [...setConditions(old.conditions, timestamp(facts.nowMs), ...(isNew ? [unknown("Ready")] : []), unknown("Fetched"))] };
+    }
     case "unreadable":
       return set([ready("False", result.reason, result.message), held("True", result.reason, "nothing is deleted as long as the manifests cannot be read")], stays);
     case "refused": {

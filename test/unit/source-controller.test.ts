@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { approvedPruneAnnotation, pruneAnnotation, sourceAnnotation } from "../../src/api/annotations.ts";
+import { approvedPruneAnnotation, pruneAnnotation, sourceAnnotation, syncRequestAnnotation } from "../../src/api/annotations.ts";
 import { findCondition } from "../../src/api/conditions.ts";
 import { StatusError } from "../../src/api/status-error.ts";
+import type { Reading, SourceReader } from "../../src/sources/source-reader.ts";
 import { createSourceWorld, orNone, serviceText, workspaceText, type SourceWorld } from "../harness/source-world.ts";
 
 const applied = "True Applied";
@@ -367,6 +368,38 @@ describe("a Source", () => {
       world.setReading("g", { kind: "unreadable", reason: "Unreadable", message: "Cannot read dev" });
       await world.pass("g");
       assert.deepEqual([await condition("Ready"), await condition("Fetched")], ["False Unreadable 2", "True Fetched 2"]);
+    });
+  });
+  describe("of a repository that is slow to answer", () => {
+    let answer: (reading: Reading) => void;
+    const asked = new Promise<void>(() => {});
+    beforeEach(async () => {
+      const reader: SourceReader = { read: () => new Promise((resolve) => void (answer = resolve)), release: () => asked, forget: () => asked, onHint: () => {}, close: () => asked };
+      world = createSourceWorld(undefined, reader);
+      await world.make("s", { directory: undefined, git: { url: "https://example.com/stack.git", ref: "main" } } as never);
+    });
+    const conditions = async () => ((await world.status("s")).conditions ?? []).map(({ type, status, reason, observedGeneration }) => `${type} ${status} ${reason} ${observedGeneration}`);
+    /** A pass whose repository answers after so long. */
+    const passAfter = async (ms: number, reading: Reading) => {
+      const done = world.pass("s");
+      await world.clock.advance(1000);
+      await world.clock.advance(ms);
+      const meanwhile = await conditions();
+      answer(reading);
+      await done;
+      return meanwhile;
+    };
+    const read: Reading = { kind: "read", revision: "1", texts: [], problems: [] };
+    it("says that it is asked, of a new spec and when somebody asked for it", async () => {
+      assert.deepEqual(await passAfter(1_000, read), []);
+      const done = ["Ready True Applied 1", "PruneHeld False NothingHeld 1", "Fetched True Fetched 1"];
+      assert.deepEqual(await conditions(), done);
+      assert.deepEqual(await passAfter(60_000, read), done, "nobody waits for it");
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { metadata: { annotations: { [syncRequestAnnotation]: "now" } } } });
+      assert.deepEqual(await passAfter(3_000, read), [...done.slice(0, 2), "Fetched Unknown Fetching 1"]);
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { git: { url: "https://example.com/other.git" } } } });
+      assert.deepEqual(await passAfter(3_000, read), ["Ready Unknown Fetching 2", "PruneHeld False NothingHeld 1", "Fetched Unknown Fetching 2"]);
+      assert.deepEqual(await conditions(), ["Ready True Applied 2", "PruneHeld False NothingHeld 2", "Fetched True Fetched 2"]);
     });
   });
   it("does nothing while it is suspended", async () => {

@@ -63,7 +63,8 @@ function judge(object: AnyObject | undefined, request: string): Verdict {
   if (object?.kind !== "Source") return { done: false, final: true, state: "NotFound", message: "it has been deleted" };
   const { status }: Source = object;
   const ready = findCondition(status?.conditions, "Ready");
-  if (status?.lastSyncRequest !== request || ready === undefined) return { done: false, state: "Pending", message: "it has not been read yet" };
+  const fetched = findCondition(status?.conditions, "Fetched");
+  if (status?.lastSyncRequest !== request || ready === undefined) return { done: false, state: "Pending", message: fetched?.status === "Unknown" ? fetched.message : "it has not been read yet" };
   if (ready.status === "True") return { done: true, state: "Applied", message: staleNote(status.conditions) ?? `${ready.message} at ${status.lastAppliedRevision}` };
   const isOnItsWay = ready.reason === "Waiting" || ready.reason === "ApplyFailed" || ready.reason === "Changing";
   return { done: false, ...(isOnItsWay ? {} : { final: true }), state: ready.reason, message: ready.message };
