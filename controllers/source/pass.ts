@@ -34,6 +34,7 @@ export class SourcePass {
   readonly #syncRequest: string | undefined;
   #source: Source;
   #stale: ReadSet["stale"];
+  #missing: string | undefined;
   #hasReverted = false;
 
   constructor(parts: SourceControllerParts, source: Source, memory: SourceMemory) {
@@ -58,6 +59,7 @@ export class SourcePass {
       return reading.reason === "TooLarge" ? "settled" : "unreadable";
     }
     const { revision } = reading;
+    this.#missing = reading.missing;
     const seen = await observeSource(this.#parts, this.#source, reading, this.#memory, signal);
     const plan = planSource(this.#source, seen);
     if (plan.kind !== "go") {
@@ -96,7 +98,7 @@ export class SourcePass {
   async write(result: PassResult): Promise<void> {
     const { clock, store, recorder } = this.#parts;
     const before = this.#source;
-    const status = sourceStatus(before, result, { nowMs: clock.now(), stale: this.#stale, syncRequest: this.#syncRequest });
+    const status = sourceStatus(before, result, { nowMs: clock.now(), stale: this.#stale, missing: this.#missing, syncRequest: this.#syncRequest });
     if (fingerprint(status) === fingerprint(before.status)) return;
     this.#source = await store.updateStatus("Source", { ...before, status });
     const [old, now] = [before.status, status].map((each) => findCondition(each?.conditions, "Ready"));

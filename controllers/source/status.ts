@@ -9,7 +9,7 @@ export type PassResult =
   /** The repository is being asked: nothing is known yet. */
   | { readonly kind: "fetching" }
   | { readonly kind: "unreadable"; readonly reason: string; readonly message: string }
-  | { readonly kind: "refused"; readonly revision: string; readonly reason: "Invalid" | "Refused"; readonly problems: readonly SourceProblem[] }
+  | { readonly kind: "refused"; readonly revision: string; readonly reason: "Invalid" | "Refused" | "NotFound"; readonly problems: readonly SourceProblem[] }
   | { readonly kind: "held"; readonly revision: string; readonly held: HeldPrune; readonly drift: readonly Drift[] }
   /** On its way: `inventory` is put on record before anything is done. */
   | { readonly kind: "begun"; readonly revision: string; readonly inventory: readonly InventoryEntry[] }
@@ -27,6 +27,8 @@ export interface PassFacts {
   readonly nowMs: number;
   /** Why what was read may be old; undefined: it is not. */
   readonly stale: { readonly reason: string; readonly message: string } | undefined;
+  /** Why what was read holds nothing, when its directory is gone. */
+  readonly missing?: string | undefined;
   /** The wish to read at once that this pass has heard. */
   readonly syncRequest: string | undefined;
 }
@@ -87,7 +89,7 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
       if (waiting.length > 0) return set([ready("False", "Waiting", `${waiting.slice(0, 3).join(", ")} ${waiting.length === 1 ? "is" : "are"} being deleted, and made again then`), nothingHeld], common);
       const isNew = revision !== old.lastAppliedRevision;
       const drifted = result.drift.length === 0 ? "" : `; ${result.drift.length} of them changed by others and left so`;
-      return set([ready("True", "Applied", `${inventory.length} objects are as the manifests say${drifted}`), nothingHeld], { ...common, lastAppliedRevision: revision, ...(isNew ? { lastAppliedTime: timestamp(facts.nowMs) } : {}) });
+      return set([ready("True", "Applied", `${inventory.length} objects are as the manifests say${drifted}${facts.missing === undefined ? "" : `; ${facts.missing}`}`), nothingHeld], { ...common, lastAppliedRevision: revision, ...(isNew ? { lastAppliedTime: timestamp(facts.nowMs) } : {}) });
     }
   }
 }

@@ -19,6 +19,8 @@ export type Reading =
       readonly texts: readonly ManifestText[];
       /** Files that could not be taken: too large, a link that leads out. The set is not whole then. */
       readonly problems: readonly ManifestProblem[];
+      /** The commit has no such directory: why there is nothing, and what to do. Whether that can be meant, the reader does not know. */
+      readonly missing?: string | undefined;
       /** Why what was read may be old: the repository could not be asked. */
       readonly stale?: Trouble | undefined;
     }

@@ -192,6 +192,38 @@ describe("a Source", () => {
       assert.equal(await pass(), applied);
       assert.deepEqual([await world.names(), (await world.status("s")).inventory], [[], []]);
     });
+    it("of what lay in a directory that a commit has no more are held, until they are approved", async () => {
+      const missing = "spec.git.path: commit abc has no directory dev";
+      const gone = (revision: string): Reading => ({ kind: "read", revision, texts: [], problems: [], missing });
+      world.setReading("s", gone("1"));
+      assert.equal(await pass(), "False PruneHeld");
+      assert.match(findCondition((await world.status("s")).conditions, "Ready")!.message, /nothing is applied or deleted: spec\.git\.path: commit abc has no directory dev; see 'vendetta source diff s'/);
+      assert.equal((await world.names()).length, 10);
+      await approve();
+      assert.equal(await pass(), applied);
+      assert.deepEqual(await world.names(), []);
+      world.setReading("s", gone("2"));
+      assert.equal(await pass(), applied);
+      assert.equal(findCondition((await world.status("s")).conditions, "Ready")!.message, `0 objects are as the manifests say; ${missing}`);
+    });
+    it("that a pass began and did not put on record are known to have been meant", async () => {
+      world.setReading("s", { kind: "read", revision: "1", texts: [], problems: [], missing: "there is no directory dev" });
+      await pass();
+      for (const name of [...files.keys()]) await world.store.delete("Service", { namespace: "default", name });
+      assert.equal(await pass(), applied);
+      assert.deepEqual((await world.status("s")).inventory, []);
+    });
+    it("do not come of a directory that was never there, and what would not be deleted is not let go of", async () => {
+      const missing = "spec.git.path: commit abc has no directory dve";
+      for (const name of ["s", "new"]) world.setReading(name, { kind: "read", revision: "1", texts: [], problems: [], missing });
+      await world.make("new");
+      await world.pass("new");
+      assert.equal(await world.ready("new"), "False NotFound");
+      assert.deepEqual((await world.status("new")).problems, [{ file: "", message: missing }]);
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { prune: false } } });
+      assert.equal(await pass(), "False NotFound");
+      assert.equal((await world.status("s")).inventory?.length, 10);
+    });
     it("never happen when the place cannot be read, and all is well when it can again", async () => {
       world.setReading("s", { kind: "unreadable", reason: "NotFound", message: "there is no such directory" });
       assert.equal(await pass(), "False NotFound");
