@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { approvedPruneAnnotation, syncRequestAnnotation } from "../../src/api/annotations.ts";
+import type { Source, SourceSpec, SourceStatus } from "../../src/api/source.ts";
+import { eventually } from "../harness/eventually.ts";
+import { cliServer, type CliRun, type CliServer } from "./cli-harness.ts";
+
+const condition = (type: string, status: "True" | "False" | "Unknown", reason: string, message: string) => ({ type, status, reason, message, lastTransitionTime: "2026-01-01T00:00:00Z", observedGeneration: 1 });
+const service = (name: string, metadata: object = {}) => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name, namespace: "default", ...metadata }, spec: { workspace: "dev", command: ["a"] } });
+
+describe("vendetta source", () => {
+  let cli: CliServer;
+  beforeEach(async () => {
+    cli = await cliServer();
+  });
+  afterEach(() => cli.stop());
+
+  const make = async (status: SourceStatus, spec: object = { directory: { path: "/stack" } }): Promise<Source> => {
+    const source = await cli.store.create("Source", { apiVersion: "vendetta.dev/v1alpha1", kind: "Source", metadata: { name: "s" }, spec: spec as SourceSpec });
+    return await cli.store.updateStatus("Source", { ...source, status: { observedGeneration: 1, ...status } });
+  };
+  const setStatus = async (change: (source: Source) => SourceStatus) => {
+    const source = await cli.store.get("Source", { name: "s" });
+    await cli.store.updateStatus("Source", { ...source, status: change(source) });
+  };
+
+  describe("approve", () => {
+    const held = condition("Ready", "False", "PruneHeld", "nothing is applied or deleted");
+    /** An approve of two of three objects, with the loop's part done by hand: one goes at once, one is held up, one is let go of. */
+    const approve = async (timeout: string): Promise<{ readonly run: Promise<CliRun>; readonly isDone: () => boolean }> => {
+      const names = ["now", "slow", "kept"];
+      const made = await Promise.all(names.map((name) => cli.store.create("Service", service(name, name === "slow" ? { finalizers: ["example.com/hold"] } : {}) as never)));
+      await make({
+        conditions: [held], heldPrune: { approval: "these", count: 2, objects: ["Service default/now", "Service default/slow"] },
+        inventory: made.map(({ metadata: { name, uid } }) => ({ kind: "Service", namespace: "default", name, uid, hash: "1" })),
+      });
+      let done = false;
+      const run = cli.run(`source approve s --timeout ${timeout}`).finally(() => (done = true));
+      await eventually(async () => assert.equal((await cli.store.get("Source", { name: "s" })).metadata.annotations?.[approvedPruneAnnotation], "these"), 5_000, 10);
+      for (const name of ["now", "slow"]) await cli.store.delete("Service", { namespace: "default", name });
+      await setStatus(({ metadata }) => ({ observedGeneration: 1, conditions: [condition("Ready", "True", "Applied", "all is well")], lastAppliedRevision: "r", lastSyncRequest: metadata.annotations![syncRequestAnnotation]!, inventory: [] }));
+      return { run, isDone: () => done };
+    };
+
+    it("waits until what is deleted is gone, and not for what is let go of", async () => {
+      const { run, isDone } = await approve("30s");
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      assert.equal(isDone(), false);
+      await cli.store.patch("Service", { namespace: "default", name: "slow" }, { type: "merge", patch: { metadata: { finalizers: [] } } });
+      const { code, stdout, stderr } = await run;
+      assert.deepEqual([code, stdout], [0, "source.vendetta.dev/s synced: all is well at r\n1 object had to stop first, and is gone\n"], stderr);
+      assert.deepEqual((await cli.store.list("Service")).items.map(({ metadata: { name } }) => name), ["kept"]);
+    });
+    it("says what is still there when the time is up", async () => {
+      const { code, stderr } = await (await approve("500ms")).run;
+      assert.equal(code, 1);
+      assert.match(stderr, /1 of 1 are still there after 0\.\d+ s:\n {2}service\.vendetta\.dev\/slow: Deleting\nTheir deletion goes on/);
+    });
+  });
+});
