@@ -57,4 +57,30 @@ describe("vendetta source", () => {
       assert.match(stderr, /1 of 1 are still there after 0\.\d+ s:\n {2}service\.vendetta\.dev\/slow: Deleting\nTheir deletion goes on/);
     });
   });
+
+  describe("in explain-state", () => {
+    const told = async (status: SourceStatus, spec?: object) => {
+      await make(status, spec);
+      return (await cli.run("explain-state source s")).stdout;
+    };
+    it("says what is wrong, where, and what to do", async () => {
+      const problems = [{ file: "a.yaml", line: 3, column: 1, message: 'unknown kind "Sevice"' }];
+      assert.equal(await told({ conditions: [condition("Ready", "False", "Invalid", "it is broken")], problems, problemCount: 4 }), [
+        "✗ Source s: Invalid: it is broken", '  - a.yaml:3: unknown kind "Sevice"', "  - … and 3 more problems", "  → correct the manifests; it is read again by itself, and at once with: vendetta source sync s", "",
+      ].join("\n"));
+    });
+    it("says which deletions wait", async () => {
+      assert.equal(await told({ conditions: [condition("Ready", "False", "PruneHeld", "nothing is deleted")], heldPrune: { approval: "x", count: 3, objects: ["Service a/b"] } }), [
+        "✗ Source s: PruneHeld: nothing is deleted", "  - deletions that wait for an approval: Service a/b and 2 more", "  → look at it with: vendetta source diff s; then: vendetta source approve s; or put the manifests back", "",
+      ].join("\n"));
+    });
+    it("says how to try a repository that does not answer, and that its last commit is in force", async () => {
+      const git = { git: { url: "https://example.com/x.git", ref: "main" } };
+      assert.equal(await told({ conditions: [condition("Ready", "False", "FetchFailed", "no answer"), condition("Fetched", "False", "FetchFailed", "no answer")] }, git), [
+        "✗ Source s: FetchFailed: no answer", "  → try it on the server's machine, as the server's user: git ls-remote 'https://example.com/x.git' 'main'; it is read again by itself, and at once with: vendetta source sync s", "",
+      ].join("\n"));
+      await setStatus(() => ({ observedGeneration: 1, conditions: [condition("Ready", "True", "Applied", "well"), condition("Fetched", "False", "FetchFailed", "no answer")] }));
+      assert.equal((await cli.run("explain-state source s")).stdout, "✓ Source s: Ready\n  - Fetched is False: FetchFailed: no answer\n");
+    });
+  });
 });
