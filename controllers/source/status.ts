@@ -49,11 +49,11 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
   const nothingHeld = held("False", "NothingHeld", "no deletion waits for anything");
   // What holds while nothing can be said of the set.
   const { heldPrune, drift } = old;
-  const stays = { ...(heldPrune === undefined ? {} : { heldPrune }), ...(drift === undefined ? {} : { drift }) };
+  const toldDrift = drift === undefined ? {} : { drift };
 
   switch (result.kind) {
     case "suspended":
-      return set([ready("False", "Suspended", "spec.suspend is true: nothing is read, and the objects stay as they are")], stays);
+      return set([ready("False", "Suspended", "spec.suspend is true: nothing is read, and the objects stay as they are")], { ...(heldPrune === undefined ? {} : { heldPrune }), ...toldDrift });
     case "fetching": {
       const { url, ref } = spec.git!;
       const unknown = (type: string) => ({ type, status: "Unknown", reason: "Fetching", message: `fetching ${ref} of ${url}, which has not answered yet`, observedGeneration }) as const;
@@ -62,12 +62,12 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
       return { ...old, conditions: [...setConditions(old.conditions, timestamp(facts.nowMs), ...(isNew ? [unknown("Ready")] : []), unknown("Fetched"))] };
     }
     case "unreadable":
-      return set([ready("False", result.reason, result.message), held("True", result.reason, "nothing is deleted as long as the manifests cannot be read")], stays);
+      return set([ready("False", result.reason, result.message), held("True", result.reason, `nothing is deleted as long as the manifests cannot be read; ${nothingToApprove}`)], toldDrift);
     case "refused": {
       const [first] = result.problems;
       const more = result.problems.length === 1 ? "" : ` (and ${result.problems.length - 1} more)`;
       const message = `${placed(first!)}${more}; nothing of it is applied, and the objects stay as they are`;
-      return set([ready("False", result.reason, message), held("True", result.reason, "nothing is deleted as long as something is wrong with the manifests")], {
+      return set([ready("False", result.reason, message), held("True", result.reason, `nothing is deleted as long as something is wrong with the manifests; ${nothingToApprove}`)], {
         lastAttemptedRevision: result.revision, problems: result.problems.slice(0, sourceToldMax).map((each) => ({ ...each })), problemCount: result.problems.length,
       });
     }
@@ -93,6 +93,8 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
     }
   }
 }
+
+const nothingToApprove = "there is nothing to approve";
 
 /** Whether the repository could be asked. When it could not, that changes nothing of what runs. */
 function fetched({ git }: Source["spec"], { kind }: PassResult, { stale }: PassFacts): readonly Omit<ConditionInput, "observedGeneration">[] {

@@ -58,6 +58,20 @@ describe("vendetta source", () => {
     });
   });
 
+  describe("list", () => {
+    const held = async () => (await cli.run("source list")).stdout.split("\n").slice(0, 2).map((row) => row.split(/ {2,}/)[4]);
+    it("shows how many deletions wait for an approval", async () => {
+      await make({ objects: 7, conditions: [condition("Ready", "False", "PruneHeld", "held")], heldPrune: { approval: "x", count: 5, objects: [] } });
+      assert.deepEqual(await held(), ["HELD", "5"]);
+    });
+    it("shows none of a Source that is broken", async () => {
+      await make({ objects: 7, conditions: [condition("Ready", "False", "Invalid", "broken"), condition("PruneHeld", "True", "Invalid", "nothing is deleted")] });
+      const [title, cell] = await held();
+      assert.equal(title, "HELD");
+      assert.match(cell!, /^(<none>|-)$/);
+    });
+  });
+
   describe("in explain-state", () => {
     const told = async (status: SourceStatus, spec?: object) => {
       await make(status, spec);

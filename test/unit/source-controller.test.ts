@@ -167,6 +167,11 @@ describe("a Source", () => {
       files.set("new", serviceText("new"));
       assert.equal(await pass(), "False PruneHeld");
       assert.deepEqual([(await world.names()).length, (await world.status("s")).heldPrune?.count], [10, 6]);
+      world.setReading("s", { kind: "unreadable", reason: "NotFound", message: "there is no such directory" });
+      await pass();
+      assert.equal((await world.status("s")).heldPrune, undefined, "nothing can be approved that cannot be read");
+      world.setReading("s", undefined);
+      await pass();
       await approve();
       assert.equal(await pass(), applied);
       assert.deepEqual(await world.names(), ["svc/g", "svc/h", "svc/i", "svc/j", "svc/new"]);
@@ -227,7 +232,8 @@ describe("a Source", () => {
     it("never happen when the place cannot be read, and all is well when it can again", async () => {
       world.setReading("s", { kind: "unreadable", reason: "NotFound", message: "there is no such directory" });
       assert.equal(await pass(), "False NotFound");
-      assert.equal(findCondition((await world.status("s")).conditions, "PruneHeld")?.status, "True");
+      const held = findCondition((await world.status("s")).conditions, "PruneHeld")!;
+      assert.deepEqual([held.status, held.reason, held.message], ["True", "NotFound", "nothing is deleted as long as the manifests cannot be read; there is nothing to approve"]);
       assert.equal((await world.names()).length, 10);
       world.setReading("s", undefined);
       assert.equal(await pass(), applied);
