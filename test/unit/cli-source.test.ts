@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { approvedPruneAnnotation, syncRequestAnnotation } from "../../src/api/annotations.ts";
+import type { SourcePlanAnswer } from "../../src/api/source-plan.ts";
 import type { Source, SourceSpec, SourceStatus } from "../../src/api/source.ts";
 import { eventually } from "../harness/eventually.ts";
 import { cliServer, type CliRun, type CliServer } from "./cli-harness.ts";
@@ -10,8 +14,9 @@ const service = (name: string, metadata: object = {}) => ({ apiVersion: "vendett
 
 describe("vendetta source", () => {
   let cli: CliServer;
+  let plan: Pick<SourcePlanAnswer, "outcome" | "steps" | "message">;
   beforeEach(async () => {
-    cli = await cliServer();
+    cli = await cliServer({ plans: (name) => Promise.resolve({ apiVersion: "vendetta.dev/v1alpha1", kind: "SourcePlan", metadata: { name }, problems: [], drift: [], ...plan } as SourcePlanAnswer) });
   });
   afterEach(() => cli.stop());
 
@@ -55,6 +60,29 @@ describe("vendetta source", () => {
       const { code, stderr } = await (await approve("500ms")).run;
       assert.equal(code, 1);
       assert.match(stderr, /1 of 1 are still there after 0\.\d+ s:\n {2}service\.vendetta\.dev\/slow: Deleting\nTheir deletion goes on/);
+    });
+  });
+
+  describe("diff", () => {
+    let place: string;
+    beforeEach(async () => {
+      place = mkdtempSync(join(tmpdir(), "vd-"));
+      await make({}, { directory: { path: place } });
+    });
+    afterEach(() => rmSync(place, { recursive: true }));
+    const both = async () => await Promise.all(["source diff s", `diff -f ${place}`].map((args) => cli.run(args)));
+
+    it("says that there is none, and nothing on stdout, also where a directory is followed", async () => {
+      plan = { outcome: "Ready", steps: [] };
+      const heading = 'as Source "s" would, which follows this directory:\n';
+      assert.deepEqual(await both(), [{ code: 0, stdout: "", stderr: "no changes\n" }, { code: 0, stdout: "", stderr: `${heading}no changes\n` }]);
+    });
+    it("does not say so of what would change", async () => {
+      plan = { outcome: "Ready", steps: [{ action: "pruned", kind: "Service", namespace: "default", name: "a" }] };
+      for (const { code, stdout, stderr } of await both()) {
+        assert.deepEqual([code, stdout], [1, "# service.vendetta.dev/a of default pruned\n"]);
+        assert.doesNotMatch(stderr, /no changes/);
+      }
     });
   });
 
