@@ -76,7 +76,7 @@ export class SourcePass {
     const { name } = this.#source.metadata;
     const told = summaryOf(plan.steps);
     if (told !== "") this.#parts.recorder.event(this.#source, "Normal", "Applied", `${shortRevision(revision)}: ${told}`);
-    if (done.failures.length > 0) throw new Error(`${done.failures.length} objects of Source "${name}" could not be applied: ${done.failures[0]!.message}`);
+    if (done.failures.length > 0) throw new Error(`${done.failures.length} of what Source "${name}" was to do could not be done: ${done.failures[0]!.message}`);
     return waiting.length > 0 ? "waiting" : "settled";
   }
 

@@ -88,8 +88,8 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
       if (failures.length > 0) return set([ready("False", "ApplyFailed", `${placed(failures[0]!)}; it is tried again`), nothingHeld], { ...common, problems: failures.slice(0, sourceToldMax).map((each) => ({ ...each })), problemCount: failures.length });
       if (waiting.length > 0) return set([ready("False", "Waiting", `${waiting.slice(0, 3).join(", ")} ${waiting.length === 1 ? "is" : "are"} being deleted, and made again then`), nothingHeld], common);
       const isNew = revision !== old.lastAppliedRevision;
-      const drifted = result.drift.length === 0 ? "" : `; ${result.drift.length} of them changed by others and left so`;
-      return set([ready("True", "Applied", `${inventory.length} objects are as the manifests say${drifted}${facts.missing === undefined ? "" : `; ${facts.missing}`}`), nothingHeld], { ...common, lastAppliedRevision: revision, ...(isNew ? { lastAppliedTime: timestamp(facts.nowMs) } : {}) });
+      const drifted = result.drift.length === 0 ? "" : `; ${inventory.length === 1 ? "it was" : `${result.drift.length} of them`} changed by others and left so`;
+      return set([ready("True", "Applied", `${inventory.length === 1 ? "1 object is" : `${inventory.length} objects are`} as the manifests say${drifted}${facts.missing === undefined ? "" : `; ${facts.missing}`}`), nothingHeld], { ...common, lastAppliedRevision: revision, ...(isNew ? { lastAppliedTime: timestamp(facts.nowMs) } : {}) });
     }
   }
 }

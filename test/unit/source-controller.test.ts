@@ -35,6 +35,19 @@ describe("a Source", () => {
     assert.equal(await pass(), applied);
     assert.deepEqual([await world.names(), (await world.status("s")).objects], [["svc/web", "ws/dev"], 2]);
   });
+  it("counts its objects in words", async () => {
+    const said = async () => findCondition((await world.status("s")).conditions, "Ready")!.message;
+    files.set("a", serviceText("a"));
+    await pass();
+    assert.equal(await said(), "1 object is as the manifests say");
+    await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { driftPolicy: "report" } } });
+    await edit("a", { spec: { env: { A: "9" }, command: ["other"] } });
+    await pass();
+    assert.equal(await said(), "1 object is as the manifests say; it was changed by others and left so");
+    files.set("b", serviceText("b"));
+    await pass();
+    assert.equal(await said(), "2 objects are as the manifests say; 1 of them changed by others and left so");
+  });
   it("takes out a field that its manifest names no more", async () => {
     files.set("a", serviceText("web", { env: { A: "1", B: "2" } }));
     await pass();
@@ -54,6 +67,7 @@ describe("a Source", () => {
   it("makes the namespaces that are named, and leaves them", async () => {
     files.set("a", serviceText("web", {}, { namespace: "team" }));
     assert.equal(await pass(), applied);
+    assert.match(world.events.at(-1)!.message, /: 1 namespace created, 1 created$/);
     files.set("a", serviceText("web"));
     assert.equal(await pass(), applied);
     assert.equal((await world.store.get("Namespace", { name: "team" })).metadata.deletionTimestamp, undefined);
