@@ -38,7 +38,7 @@ const words: { readonly [K in SourceStep["do"]]: string } = { createNamespace: "
 export function summaryOf(steps: readonly SourceStep[]): string {
   const counts = new Map<string, number>();
   for (const step of steps) if (step.do !== "await") counts.set(words[step.do], (counts.get(words[step.do]) ?? 0) + 1);
-  return [...counts].map(([what, count]) => `${count} ${what}`).join(", ");
+  return [...counts].map(([what, count]) => `${count} ${count === 1 ? what.replace("namespaces", "namespace") : what}`).join(", ");
 }
 
 /** As much of a revision as tells it from others. */

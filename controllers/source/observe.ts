@@ -28,7 +28,7 @@ export async function observeSource({ store, sources }: Pick<SourceControllerPar
     if (found?.kind === "Namespace") namespaces.set(name, found);
   }
   const neighbours = (await Promise.all(rooms.map((namespace) => store.list("Service", { namespace })))).flatMap(({ items }) => items);
-  return { wanted, problems: [...reading.problems, ...problems], live, namespaces, neighbours, sourceExists: (name) => sources.get({ name }) !== undefined, preview: memory.preview };
+  return { wanted, problems: [...reading.problems, ...problems], missing: reading.missing, live, namespaces, neighbours, sourceExists: (name) => sources.get({ name }) !== undefined, preview: memory.preview };
 }
 
 async function find(store: Pick<Store, "get">, { kind, namespace, name }: ObjectRef): Promise<AnyObject | undefined> {

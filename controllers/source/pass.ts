@@ -3,6 +3,7 @@ import { syncRequestAnnotation } from "../../src/api/annotations.ts";
 import type { AnyObject } from "../../src/api/registry.ts";
 import { sourceObjectsMax, type InventoryEntry, type Source } from "../../src/api/source.ts";
 import { assert } from "../../src/base/assert.ts";
+import { sleep } from "../../src/base/clock.ts";
 import type { Reading } from "../../src/sources/source-reader.ts";
 import { fingerprint } from "../fingerprint.ts";
 import { carryOut, type CarriedOut } from "./carry-out.ts";
@@ -18,6 +19,9 @@ type ReadSet = Extract<Reading, { readonly kind: "read" }>;
 /** unreadable: nothing is known of what should be there. waiting: something is going. */
 export type PassEnd = "settled" | "waiting" | "unreadable";
 
+/** A repository that has not answered by then is said to be asked. */
+const slowMs = 2_000;
+
 /** What would be done now. */
 export async function planOf(parts: SourceControllerParts, source: Source, reading: ReadSet, memory: SourceMemory, signal: AbortSignal): Promise<SourcePlan> {
   return planSource(source, await observeSource(parts, source, reading, memory, signal));
@@ -30,6 +34,7 @@ export class SourcePass {
   readonly #syncRequest: string | undefined;
   #source: Source;
   #stale: ReadSet["stale"];
+  #missing: string | undefined;
   #hasReverted = false;
 
   constructor(parts: SourceControllerParts, source: Source, memory: SourceMemory) {
@@ -46,14 +51,15 @@ export class SourcePass {
 
   async run(signal: AbortSignal): Promise<PassEnd> {
     const isAsked = this.#syncRequest !== this.#source.status?.lastSyncRequest;
-    const reading = await this.#parts.reader.read(this.#source, { fresh: isAsked, signal });
+    const reading = await this.#read(isAsked, signal);
+    this.#stale = reading.stale;
     if (reading.kind === "unreadable") {
       await this.write(reading);
       // What is too much takes long to find out, and is not less in a moment.
       return reading.reason === "TooLarge" ? "settled" : "unreadable";
     }
-    this.#stale = reading.stale;
     const { revision } = reading;
+    this.#missing = reading.missing;
     const seen = await observeSource(this.#parts, this.#source, reading, this.#memory, signal);
     const plan = planSource(this.#source, seen);
     if (plan.kind !== "go") {
@@ -70,20 +76,34 @@ export class SourcePass {
     const { name } = this.#source.metadata;
     const told = summaryOf(plan.steps);
     if (told !== "") this.#parts.recorder.event(this.#source, "Normal", "Applied", `${shortRevision(revision)}: ${told}`);
-    if (done.failures.length > 0) throw new Error(`${done.failures.length} objects of Source "${name}" could not be applied: ${done.failures[0]!.message}`);
+    if (done.failures.length > 0) throw new Error(`${done.failures.length} of what Source "${name}" was to do could not be done: ${done.failures[0]!.message}`);
     return waiting.length > 0 ? "waiting" : "settled";
+  }
+
+  /** What there is to read. Whoever waits for it, as the spec is new or somebody asked, is told when that takes long. */
+  async #read(isAsked: boolean, signal: AbortSignal): Promise<Reading> {
+    const { reader, clock } = this.#parts;
+    const { spec, status, metadata: { generation } } = this.#source;
+    const reading = reader.read(this.#source, { fresh: isAsked, signal });
+    if (spec.git === undefined || (!isAsked && status?.observedGeneration === generation)) return await reading;
+    const done = new AbortController();
+    const slow = sleep(clock, slowMs, done.signal).then(() => this.write({ kind: "fetching" }), () => {});
+    const [read, told] = await Promise.allSettled([reading.finally(() => done.abort()), slow]);
+    if (read.status === "rejected") throw read.reason;
+    if (told.status === "rejected") throw told.reason;
+    return read.value;
   }
 
   /** Writes the status if it differs, and tells of it. */
   async write(result: PassResult): Promise<void> {
     const { clock, store, recorder } = this.#parts;
     const before = this.#source;
-    const status = sourceStatus(before, result, { nowMs: clock.now(), stale: this.#stale, syncRequest: this.#syncRequest });
+    const status = sourceStatus(before, result, { nowMs: clock.now(), stale: this.#stale, missing: this.#missing, syncRequest: this.#syncRequest });
     if (fingerprint(status) === fingerprint(before.status)) return;
     this.#source = await store.updateStatus("Source", { ...before, status });
     const [old, now] = [before.status, status].map((each) => findCondition(each?.conditions, "Ready"));
     if (now !== undefined && (now.status !== old?.status || now.reason !== old.reason || (now.status === "False" && now.message !== old.message))) {
-      recorder.event(this.#source, now.status === "True" || now.reason === "Suspended" ? "Normal" : "Warning", now.reason, now.message);
+      recorder.event(this.#source, now.status !== "False" || now.reason === "Suspended" ? "Normal" : "Warning", now.reason, now.message);
     }
   }
 }

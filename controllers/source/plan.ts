@@ -19,6 +19,8 @@ export interface SourceObservation {
   readonly wanted: readonly Wanted[];
   /** What is wrong with what was read. */
   readonly problems: readonly ManifestProblem[];
+  /** Why nothing is there, when the place itself is gone from its repository. */
+  readonly missing: string | undefined;
   /** What is stored under the keys (`refKey`) of what is wanted and what is on record. */
   readonly live: ReadonlyMap<string, AnyObject>;
   /** Of the names that what is wanted is in. */
@@ -60,10 +62,20 @@ export function planSource(source: Source, seen: SourceObservation): SourcePlan 
     wanted: wanted.length,
     maxPrunePercent: spec.maxPrunePercent,
     approved: annotations[approvedPruneAnnotation],
+    missing: seen.missing,
   });
   if (held !== undefined) return { kind: "held", held, steps, drift };
+  if (seen.missing !== undefined && !isMeantToBeEmpty(source, gone)) return { kind: "refused", reason: "NotFound", problems: [{ file: "", message: seen.missing }] };
   const fresh = wanted.filter((each) => !entries.has(refKey(each))).map(({ kind, namespace, name: object }): InventoryEntry => ({ kind, ...(namespace === undefined ? {} : { namespace }), name: object, hash: "" }));
   return { kind: "go", steps, drift, claims: [...inventory, ...fresh] };
+}
+
+/**
+ * Whether a directory that is not there is a set without objects, and not a path with a mistake in it: somebody has approved that all goes, or
+ * all has gone, maybe in a pass that was cut off. INV-5: else the objects stay, and stay on record.
+ */
+function isMeantToBeEmpty({ status }: Source, gone: readonly GoneStep[]): boolean {
+  return gone.some((step) => step.do === "prune") || (status?.lastAppliedRevision !== undefined && gone.every((step) => step.do === "forget"));
 }
 
 type GoneStep = Extract<SourceStep, { readonly do: "prune" | "release" }> | { readonly do: "forget" };

@@ -6,8 +6,10 @@ import { refKey, type Drift, type HeldPrune, type SourceProblem } from "./steps.
 /** What a pass came to. */
 export type PassResult =
   | { readonly kind: "suspended" }
+  /** The repository is being asked: nothing is known yet. */
+  | { readonly kind: "fetching" }
   | { readonly kind: "unreadable"; readonly reason: string; readonly message: string }
-  | { readonly kind: "refused"; readonly revision: string; readonly reason: "Invalid" | "Refused"; readonly problems: readonly SourceProblem[] }
+  | { readonly kind: "refused"; readonly revision: string; readonly reason: "Invalid" | "Refused" | "NotFound"; readonly problems: readonly SourceProblem[] }
   | { readonly kind: "held"; readonly revision: string; readonly held: HeldPrune; readonly drift: readonly Drift[] }
   /** On its way: `inventory` is put on record before anything is done. */
   | { readonly kind: "begun"; readonly revision: string; readonly inventory: readonly InventoryEntry[] }
@@ -25,6 +27,8 @@ export interface PassFacts {
   readonly nowMs: number;
   /** Why what was read may be old; undefined: it is not. */
   readonly stale: { readonly reason: string; readonly message: string } | undefined;
+  /** Why what was read holds nothing, when its directory is gone. */
+  readonly missing?: string | undefined;
   /** The wish to read at once that this pass has heard. */
   readonly syncRequest: string | undefined;
 }
@@ -45,18 +49,25 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
   const nothingHeld = held("False", "NothingHeld", "no deletion waits for anything");
   // What holds while nothing can be said of the set.
   const { heldPrune, drift } = old;
-  const stays = { ...(heldPrune === undefined ? {} : { heldPrune }), ...(drift === undefined ? {} : { drift }) };
+  const toldDrift = drift === undefined ? {} : { drift };
 
   switch (result.kind) {
     case "suspended":
-      return set([ready("False", "Suspended", "spec.suspend is true: nothing is read, and the objects stay as they are")], stays);
+      return set([ready("False", "Suspended", "spec.suspend is true: nothing is read, and the objects stay as they are")], { ...(heldPrune === undefined ? {} : { heldPrune }), ...toldDrift });
+    case "fetching": {
+      const { url, ref } = spec.git!;
+      const unknown = (type: string) => ({ type, status: "Unknown", reason: "Fetching", message: `fetching ${ref} of ${url}, which has not answered yet`, observedGeneration }) as const;
+      // What was applied of this very spec is not in doubt meanwhile.
+      const isNew = old.observedGeneration !== observedGeneration;
+      return { ...old, conditions: [...setConditions(old.conditions, timestamp(facts.nowMs), ...(isNew ? [unknown("Ready")] : []), unknown("Fetched"))] };
+    }
     case "unreadable":
-      return set([ready("False", result.reason, result.message), held("True", result.reason, "nothing is deleted as long as the manifests cannot be read")], stays);
+      return set([ready("False", result.reason, result.message), held("True", result.reason, `nothing is deleted as long as the manifests cannot be read; ${nothingToApprove}`)], toldDrift);
     case "refused": {
       const [first] = result.problems;
       const more = result.problems.length === 1 ? "" : ` (and ${result.problems.length - 1} more)`;
       const message = `${placed(first!)}${more}; nothing of it is applied, and the objects stay as they are`;
-      return set([ready("False", result.reason, message), held("True", result.reason, "nothing is deleted as long as something is wrong with the manifests")], {
+      return set([ready("False", result.reason, message), held("True", result.reason, `nothing is deleted as long as something is wrong with the manifests; ${nothingToApprove}`)], {
         lastAttemptedRevision: result.revision, problems: result.problems.slice(0, sourceToldMax).map((each) => ({ ...each })), problemCount: result.problems.length,
       });
     }
@@ -77,15 +88,17 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
       if (failures.length > 0) return set([ready("False", "ApplyFailed", `${placed(failures[0]!)}; it is tried again`), nothingHeld], { ...common, problems: failures.slice(0, sourceToldMax).map((each) => ({ ...each })), problemCount: failures.length });
       if (waiting.length > 0) return set([ready("False", "Waiting", `${waiting.slice(0, 3).join(", ")} ${waiting.length === 1 ? "is" : "are"} being deleted, and made again then`), nothingHeld], common);
       const isNew = revision !== old.lastAppliedRevision;
-      const drifted = result.drift.length === 0 ? "" : `; ${result.drift.length} of them changed by others and left so`;
-      return set([ready("True", "Applied", `${inventory.length} objects are as the manifests say${drifted}`), nothingHeld], { ...common, lastAppliedRevision: revision, ...(isNew ? { lastAppliedTime: timestamp(facts.nowMs) } : {}) });
+      const drifted = result.drift.length === 0 ? "" : `; ${inventory.length === 1 ? "it was" : `${result.drift.length} of them`} changed by others and left so`;
+      return set([ready("True", "Applied", `${inventory.length === 1 ? "1 object is" : `${inventory.length} objects are`} as the manifests say${drifted}${facts.missing === undefined ? "" : `; ${facts.missing}`}`), nothingHeld], { ...common, lastAppliedRevision: revision, ...(isNew ? { lastAppliedTime: timestamp(facts.nowMs) } : {}) });
     }
   }
 }
 
-/** A repository that cannot be asked changes nothing of what runs. */
+const nothingToApprove = "there is nothing to approve";
+
+/** Whether the repository could be asked. When it could not, that changes nothing of what runs. */
 function fetched({ git }: Source["spec"], { kind }: PassResult, { stale }: PassFacts): readonly Omit<ConditionInput, "observedGeneration">[] {
-  if (git === undefined || kind === "suspended" || kind === "unreadable") return [];
+  if (git === undefined || kind === "suspended") return [];
   return [stale === undefined ? { type: "Fetched", status: "True", reason: "Fetched", message: "the repository answers" } : { type: "Fetched", status: "False", ...stale }];
 }
 

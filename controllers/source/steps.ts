@@ -71,7 +71,7 @@ export interface SourceProblem {
 
 export type SourcePlan =
   /** The set is not whole, or may not be applied: nothing is done. */
-  | { readonly kind: "refused"; readonly reason: "Invalid" | "Refused"; readonly problems: readonly SourceProblem[] }
+  | { readonly kind: "refused"; readonly reason: "Invalid" | "Refused" | "NotFound"; readonly problems: readonly SourceProblem[] }
   /** Nothing is done until the deletions are approved: `steps` are what would be. */
   | { readonly kind: "held"; readonly held: HeldPrune; readonly steps: readonly SourceStep[]; readonly drift: readonly Drift[] }
   | {

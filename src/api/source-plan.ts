@@ -4,7 +4,7 @@ export interface SourcePlanAnswer {
   readonly kind: "SourcePlan";
   readonly metadata: { readonly name: string };
   /** Ready: the steps would be carried out. PruneHeld: not before they are approved. Otherwise there are none, and `message` or `problems` say why. */
-  readonly outcome: "Ready" | "PruneHeld" | "Invalid" | "Refused" | "Unreadable";
+  readonly outcome: "Ready" | "PruneHeld" | "Invalid" | "Refused" | "NotFound" | "Unreadable";
   readonly message?: string;
   /** Of what was read. */
   readonly revision?: string;

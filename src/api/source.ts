@@ -112,7 +112,8 @@ export const sourceKind: KindDefinition<Source> = {
     { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
     { name: "Reason", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
     { name: "Objects", type: "integer", jsonPath: ".status.objects" },
-    { name: "Held", type: "string", jsonPath: '.status.conditions[?(@.type=="PruneHeld")].status' },
+    // Deletions that wait for an approval. PruneHeld is also True of what is broken, where there is nothing to approve.
+    { name: "Held", type: "integer", jsonPath: ".status.heldPrune.count" },
     { name: "Revision", type: "string", jsonPath: ".status.lastAppliedRevision", priority: 1 },
     { name: "Directory", type: "string", jsonPath: ".spec.directory.path", priority: 1 },
     { name: "Git", type: "string", jsonPath: ".spec.git.url", priority: 1 },

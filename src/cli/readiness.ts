@@ -31,7 +31,9 @@ export function settled(object: AnyObject | undefined): Verdict {
   if (object.kind === "Namespace" || object.kind === "Event") return { done: true, state: "Active", message: "" };
   const { observedGeneration = 0, conditions, phase } = observedOf(object);
   const ready = findCondition(conditions, "Ready");
-  const state = phase ?? (ready?.status === "True" ? "Ready" : ready?.status === "Unknown" ? "Unknown" : "Pending");
+  // What keeps a Source is one of several things that people do something about.
+  const why = object.kind === "Source" && ready?.status !== "True" ? ready?.reason : undefined;
+  const state = phase ?? why ?? (ready?.status === "True" ? "Ready" : ready?.status === "Unknown" ? "Unknown" : "Pending");
   if (object.kind === "Workspace" && isRefusedForGood(object)) return { done: false, state, message: ready?.message ?? "", final: true };
   if (observedGeneration < object.metadata.generation) return { done: false, state, message: ready === undefined ? "has not been looked at yet" : ready.status === "True" ? "its latest change has not been acted on yet" : ready.message };
   if (object.kind === "Workspace" && object.spec.state === "Stopped") return { done: phase === "Stopped", state, message: phase === "Stopped" ? "" : (ready?.message ?? "") };

@@ -22,6 +22,6 @@ export function addSourceCommands(program: Command, { run, failingWithTwo }: Sou
     source.command(`${verb} <source>`).description(verb === "suspend" ? "read and apply nothing until it is resumed; the objects stay as they are" : "read and apply it again")
       .action((name: string) => run(async (session) => (await import("./commands/source-actions.ts")).sourceSuspend(session, verb, name)));
   }
-  source.command("approve <source>").description("carry out the deletions that are held back, as 'source status' shows them, and wait until that is done").option("--timeout <duration>", "how long to wait", "60s")
+  source.command("approve <source>").description("carry out the deletions that are held back, as 'source status' shows them, and wait until the objects are gone").option("--timeout <duration>", "how long to wait", "60s")
     .action((name: string, options) => run(async (session) => (await import("./commands/source-actions.ts")).sourceApprove(session, name, options)));
 }

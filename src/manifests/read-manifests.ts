@@ -4,9 +4,9 @@ import { isFields, type Fields } from "../base/fields.ts";
 import { apiVersionOf, type KindDefinition } from "../api/kind.ts";
 import { closestWord } from "../api/closest-word.ts";
 import { kindFor, kinds, storedKindNames, type AnyObject, type KindName } from "../api/registry.ts";
-import { StatusError } from "../api/status-error.ts";
+import { StatusError, type StatusCause } from "../api/status-error.ts";
 import { objectBytesMax, parseObject } from "../api/validate.ts";
-import { withAbsoluteDirectory, withLocalPaths } from "./local-paths.ts";
+import { relativePathFields, withAbsoluteDirectory, withLocalPaths } from "./local-paths.ts";
 import { causeProblems, type ManifestPlace, type ManifestProblem } from "./manifest-problem.ts";
 
 /** More levels than any object has; a parser's stack ends somewhere above. */
@@ -154,9 +154,15 @@ function readObject({ value, at }: RawObject, { directory }: ManifestText, { nam
     if (!(error instanceof StatusError)) throw error;
     const { causes } = error.details;
     if (causes === undefined || error.reason !== "Invalid") refuse("", error.message);
-    else problems.push(...causeProblems({ kind, name: nameOf(value), at }, causes));
+    else problems.push(...causeProblems({ kind, name: nameOf(value), at }, directory === undefined ? withNowhere(causes, relativePathFields(kind, raw["spec"])) : causes));
     return undefined;
   }
+}
+
+/** What is said of a relative path whose manifest lies nowhere: why it must be another one, once. */
+function withNowhere(causes: readonly StatusCause[], relative: ReadonlySet<string>): readonly StatusCause[] {
+  const isFirst = ({ field }: StatusCause, i: number) => causes.findIndex((each) => each.field === field) === i;
+  return causes.flatMap((cause, i) => (!relative.has(cause.field) ? [cause] : isFirst(cause, i) ? [{ ...cause, message: `${cause.message}, of the machine it is used on: there, the repository lies nowhere` }] : []));
 }
 
 function kindOf(value: Fields, refuse: (field: string, message: string) => void): KindName | undefined {

@@ -9,7 +9,7 @@ import { TransportError } from "../transports/transport.ts";
 import { createGit, GitError, type Git } from "./git.ts";
 import { readGitTree, type GitTree } from "./git-tree.ts";
 import type { SourcePlace, SourceReaderParts } from "./source-place.ts";
-import type { Reading, ReadOptions } from "./source-reader.ts";
+import type { Reading, ReadOptions, Trouble } from "./source-reader.ts";
 import { watchDirectory, type DirectoryWatch } from "./watch-directory.ts";
 
 const fetchMsMax = 120_000;
@@ -22,10 +22,6 @@ const packFilesMax = 100;
 const headRef = "refs/vendetta/head";
 
 type GitSpec = NonNullable<SourceSpec["git"]>;
-interface Trouble {
-  readonly reason: string;
-  readonly message: string;
-}
 
 /**
  * A directory of a git repository, read out of a bare cache that holds one commit of it: no working tree, so nothing half checked out, no
@@ -64,11 +60,14 @@ export class GitPlace implements SourcePlace {
       this.#fetchedMs = clock.monotonic();
     }
     const commit = await this.#commit(signal);
-    if (commit === undefined) return { kind: "unreadable", ...(this.#trouble ?? { reason: "FetchFailed", message: `${this.#spec.url} has no commit at ${this.#spec.ref}` }) };
+    if (commit === undefined) {
+      const trouble = this.#trouble ?? { reason: "FetchFailed", message: `${this.#spec.url} has no commit at ${this.#spec.ref}` };
+      return { kind: "unreadable", ...trouble, stale: trouble };
+    }
     try {
       if (this.#tree?.commit !== commit) this.#tree = { commit, tree: await readGitTree(this.#git, commit, this.#spec.path, signal) };
     } catch (error) {
-      return { kind: "unreadable", ...troubleOf(error, `Cannot read ${this.#spec.path === "" ? "" : `${this.#spec.path} of `}commit ${commit.slice(0, 12)}`, "Unreadable") };
+      return { kind: "unreadable", ...troubleOf(error, `Cannot read ${this.#spec.path === "" ? "" : `${this.#spec.path} of `}commit ${commit.slice(0, 12)}`, "Unreadable"), stale: this.#trouble };
     }
     return { kind: "read", revision: commit, ...this.#tree.tree, stale: this.#trouble };
   }

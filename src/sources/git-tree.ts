@@ -20,6 +20,8 @@ interface TreeEntry {
 export interface GitTree {
   readonly texts: readonly ManifestText[];
   readonly problems: readonly ManifestProblem[];
+  /** Why there is nothing: the commit has no such directory. */
+  readonly missing?: string;
 }
 
 /**
@@ -29,6 +31,7 @@ export interface GitTree {
 export async function readGitTree(git: Git, commit: string, path: string, signal: AbortSignal): Promise<GitTree> {
   const options = { timeoutMs: readMsMax, signal };
   const root = posix.normalize(path).replace(/^\/+|\/+$/g, "");
+  if (!(await hasDirectory(git, commit, root, options))) return { texts: [], problems: [], missing: `spec.git.path: commit ${commit.slice(0, 12)} has no directory ${root}; correct the path, or commit manifests there (git keeps no empty directories)` };
   const tree = root === "" || root === "." ? commit : `${commit}:${root}`;
   const entries = parseTree(await git.run(["ls-tree", "-r", "-z", "--full-tree", "--long", tree], options));
   const contents = async (wanted: readonly TreeEntry[]) => await readBlobs(git, wanted, signal);
@@ -49,6 +52,13 @@ export async function readGitTree(git: Git, commit: string, path: string, signal
   files.sort((a, b) => (a.name < b.name ? -1 : 1));
   const read = await contents(files);
   return { problems, texts: files.map(({ name }, i) => ({ name, directory: undefined, text: read[i]! })) };
+}
+
+/** @param root "" and "." are the whole commit, which is always there */
+async function hasDirectory(git: Git, commit: string, root: string, options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<boolean> {
+  if (root === "" || root === ".") return true;
+  const [entry = ""] = (await git.run(["ls-tree", "-d", "-z", "--full-tree", commit, "--", root], options)).split("\0");
+  return / tree /.test(entry.slice(0, entry.indexOf("\t")));
 }
 
 /** Source: git-ls-tree(1), "Output format": `<mode> <type> <object> <size>\t<file>\0`. */

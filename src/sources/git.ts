@@ -10,9 +10,9 @@ const foreignVariables = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COM
 
 /**
  * Nobody is there to be asked: whoever needs a password has a credential helper or a key that needs none. And no address may name a
- * program. Sources: git(1), "Environment variables"; git-config(1), protocol.allow.
+ * program; a path is a path. Sources: git(1), "Environment variables"; git-config(1), protocol.allow.
  */
-const environment = { GIT_TERMINAL_PROMPT: "0", GIT_ASKPASS: "false", SSH_ASKPASS: "false", SSH_ASKPASS_REQUIRE: "never", GCM_INTERACTIVE: "never", GIT_ALLOW_PROTOCOL: "file:git:http:https:ssh", GIT_HTTP_LOW_SPEED_LIMIT: "1000", GIT_HTTP_LOW_SPEED_TIME: "30", GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C" };
+const environment = { GIT_TERMINAL_PROMPT: "0", GIT_ASKPASS: "false", SSH_ASKPASS: "false", SSH_ASKPASS_REQUIRE: "never", GCM_INTERACTIVE: "never", GIT_ALLOW_PROTOCOL: "file:git:http:https:ssh", GIT_HTTP_LOW_SPEED_LIMIT: "1000", GIT_HTTP_LOW_SPEED_TIME: "30", GIT_OPTIONAL_LOCKS: "0", GIT_LITERAL_PATHSPECS: "1", LC_ALL: "C" };
 
 /** gc would go on in the background after the command that began it. */
 const settings = ["core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false", "fetch.recurseSubmodules=false", "credential.interactive=false"];

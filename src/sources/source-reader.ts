@@ -3,6 +3,12 @@ import type { Key } from "../base/keys.ts";
 import type { ManifestProblem } from "../manifests/manifest-problem.ts";
 import type { ManifestText } from "../manifests/read-manifests.ts";
 
+/** `reason` is one CamelCase word. */
+export interface Trouble {
+  readonly reason: string;
+  readonly message: string;
+}
+
 /** What a Source's place held at one moment. */
 export type Reading =
   | {
@@ -13,11 +19,13 @@ export type Reading =
       readonly texts: readonly ManifestText[];
       /** Files that could not be taken: too large, a link that leads out. The set is not whole then. */
       readonly problems: readonly ManifestProblem[];
+      /** The commit has no such directory: why there is nothing, and what to do. Whether that can be meant, the reader does not know. */
+      readonly missing?: string | undefined;
       /** Why what was read may be old: the repository could not be asked. */
-      readonly stale?: { readonly reason: string; readonly message: string } | undefined;
+      readonly stale?: Trouble | undefined;
     }
-  /** Nothing is known of what should be there (INV-5). `reason` is one CamelCase word. */
-  | { readonly kind: "unreadable"; readonly reason: string; readonly message: string };
+  /** Nothing is known of what should be there (INV-5). `stale`: of a repository that could not be asked, whether or not an older commit is at hand. */
+  | ({ readonly kind: "unreadable"; readonly stale?: Trouble | undefined } & Trouble);
 
 export interface ReadOptions {
   /** Ask the repository whatever was heard of it a moment ago. */

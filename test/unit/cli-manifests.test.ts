@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import type { Service } from "../../src/api/service.ts";
 import { readSources } from "../../src/cli/manifest-sources.ts";
 import { checkManifestSet, ManifestError, parseManifests } from "../../src/cli/manifests.ts";
-import type { ManifestObject } from "../../src/manifests/read-manifests.ts";
+import { readManifests, type ManifestObject } from "../../src/manifests/read-manifests.ts";
 import { CliError } from "../../src/cli/world.ts";
 
 const room = { namespace: "default", namespaceGiven: false };
@@ -50,6 +50,17 @@ describe("manifests", () => {
     assert.deepEqual([workingDir, mounts[0]!.hostPath], ["/work/app", "/y"]);
     const [source] = parse("apiVersion: vendetta.dev/v1alpha1\nkind: Source\nmetadata: {name: a}\nspec: {directory: {path: stack}}\n");
     assert.deepEqual(source!.raw["spec"], { directory: { path: "/work/stack" } });
+  });
+  it("that lie in a repository are told why a relative path leads nowhere, once a path", () => {
+    const text = "apiVersion: vendetta.dev/v1alpha1\nkind: Workspace\nmetadata: {name: a}\nspec: {provider: host, workingDir: ./app, mounts: [{path: x, hostPath: /x}, {path: /y, hostPath: ../y}]}\n---\napiVersion: vendetta.dev/v1alpha1\nkind: Source\nmetadata: {name: s}\nspec: {directory: {path: stack}}\n";
+    const said = readManifests([{ name: "m.yaml", directory: undefined, text }], room).problems.map(({ message }) => message);
+    const nowhere = "must be an absolute path, of the machine it is used on: there, the repository lies nowhere";
+    assert.deepEqual([...said].sort(), [
+      `Source "s": spec.directory.path: "stack" ${nowhere}`,
+      'Workspace "a": spec.mounts[0].path: "x" must be an absolute path',
+      `Workspace "a": spec.mounts[1].hostPath: "../y" ${nowhere}`,
+      `Workspace "a": spec.workingDir: "./app" ${nowhere}`,
+    ]);
   });
   const here = { "vendetta.dev/local": "true" };
   for (const [what, spec, nodeSelector] of [

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { approvedPruneAnnotation, pruneAnnotation, sourceAnnotation } from "../../src/api/annotations.ts";
+import { approvedPruneAnnotation, pruneAnnotation, sourceAnnotation, syncRequestAnnotation } from "../../src/api/annotations.ts";
 import { findCondition } from "../../src/api/conditions.ts";
 import { StatusError } from "../../src/api/status-error.ts";
+import type { Reading, SourceReader } from "../../src/sources/source-reader.ts";
 import { createSourceWorld, orNone, serviceText, workspaceText, type SourceWorld } from "../harness/source-world.ts";
 
 const applied = "True Applied";
@@ -34,6 +35,19 @@ describe("a Source", () => {
     assert.equal(await pass(), applied);
     assert.deepEqual([await world.names(), (await world.status("s")).objects], [["svc/web", "ws/dev"], 2]);
   });
+  it("counts its objects in words", async () => {
+    const said = async () => findCondition((await world.status("s")).conditions, "Ready")!.message;
+    files.set("a", serviceText("a"));
+    await pass();
+    assert.equal(await said(), "1 object is as the manifests say");
+    await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { driftPolicy: "report" } } });
+    await edit("a", { spec: { env: { A: "9" }, command: ["other"] } });
+    await pass();
+    assert.equal(await said(), "1 object is as the manifests say; it was changed by others and left so");
+    files.set("b", serviceText("b"));
+    await pass();
+    assert.equal(await said(), "2 objects are as the manifests say; 1 of them changed by others and left so");
+  });
   it("takes out a field that its manifest names no more", async () => {
     files.set("a", serviceText("web", { env: { A: "1", B: "2" } }));
     await pass();
@@ -53,6 +67,7 @@ describe("a Source", () => {
   it("makes the namespaces that are named, and leaves them", async () => {
     files.set("a", serviceText("web", {}, { namespace: "team" }));
     assert.equal(await pass(), applied);
+    assert.match(world.events.at(-1)!.message, /: 1 namespace created, 1 created$/);
     files.set("a", serviceText("web"));
     assert.equal(await pass(), applied);
     assert.equal((await world.store.get("Namespace", { name: "team" })).metadata.deletionTimestamp, undefined);
@@ -166,6 +181,11 @@ describe("a Source", () => {
       files.set("new", serviceText("new"));
       assert.equal(await pass(), "False PruneHeld");
       assert.deepEqual([(await world.names()).length, (await world.status("s")).heldPrune?.count], [10, 6]);
+      world.setReading("s", { kind: "unreadable", reason: "NotFound", message: "there is no such directory" });
+      await pass();
+      assert.equal((await world.status("s")).heldPrune, undefined, "nothing can be approved that cannot be read");
+      world.setReading("s", undefined);
+      await pass();
       await approve();
       assert.equal(await pass(), applied);
       assert.deepEqual(await world.names(), ["svc/g", "svc/h", "svc/i", "svc/j", "svc/new"]);
@@ -191,10 +211,43 @@ describe("a Source", () => {
       assert.equal(await pass(), applied);
       assert.deepEqual([await world.names(), (await world.status("s")).inventory], [[], []]);
     });
+    it("of what lay in a directory that a commit has no more are held, until they are approved", async () => {
+      const missing = "spec.git.path: commit abc has no directory dev";
+      const gone = (revision: string): Reading => ({ kind: "read", revision, texts: [], problems: [], missing });
+      world.setReading("s", gone("1"));
+      assert.equal(await pass(), "False PruneHeld");
+      assert.match(findCondition((await world.status("s")).conditions, "Ready")!.message, /nothing is applied or deleted: spec\.git\.path: commit abc has no directory dev; see 'vendetta source diff s'/);
+      assert.equal((await world.names()).length, 10);
+      await approve();
+      assert.equal(await pass(), applied);
+      assert.deepEqual(await world.names(), []);
+      world.setReading("s", gone("2"));
+      assert.equal(await pass(), applied);
+      assert.equal(findCondition((await world.status("s")).conditions, "Ready")!.message, `0 objects are as the manifests say; ${missing}`);
+    });
+    it("that a pass began and did not put on record are known to have been meant", async () => {
+      world.setReading("s", { kind: "read", revision: "1", texts: [], problems: [], missing: "there is no directory dev" });
+      await pass();
+      for (const name of [...files.keys()]) await world.store.delete("Service", { namespace: "default", name });
+      assert.equal(await pass(), applied);
+      assert.deepEqual((await world.status("s")).inventory, []);
+    });
+    it("do not come of a directory that was never there, and what would not be deleted is not let go of", async () => {
+      const missing = "spec.git.path: commit abc has no directory dve";
+      for (const name of ["s", "new"]) world.setReading(name, { kind: "read", revision: "1", texts: [], problems: [], missing });
+      await world.make("new");
+      await world.pass("new");
+      assert.equal(await world.ready("new"), "False NotFound");
+      assert.deepEqual((await world.status("new")).problems, [{ file: "", message: missing }]);
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { prune: false } } });
+      assert.equal(await pass(), "False NotFound");
+      assert.equal((await world.status("s")).inventory?.length, 10);
+    });
     it("never happen when the place cannot be read, and all is well when it can again", async () => {
       world.setReading("s", { kind: "unreadable", reason: "NotFound", message: "there is no such directory" });
       assert.equal(await pass(), "False NotFound");
-      assert.equal(findCondition((await world.status("s")).conditions, "PruneHeld")?.status, "True");
+      const held = findCondition((await world.status("s")).conditions, "PruneHeld")!;
+      assert.deepEqual([held.status, held.reason, held.message], ["True", "NotFound", "nothing is deleted as long as the manifests cannot be read; there is nothing to approve"]);
       assert.equal((await world.names()).length, 10);
       world.setReading("s", undefined);
       assert.equal(await pass(), applied);
@@ -345,6 +398,61 @@ describe("a Source", () => {
     await world.store.patch("Service", { namespace: "default", name: "web" }, { type: "merge", patch: { metadata: { finalizers: [] } } });
     assert.equal(await pass(), applied);
     assert.equal((await world.service("web")).metadata.deletionTimestamp, undefined);
+  });
+  describe("of a repository", () => {
+    const git = { url: "https://example.com/stack.git" };
+    const condition = async (type: string) => {
+      const found = findCondition((await world.status("g")).conditions, type);
+      return `${found?.status} ${found?.reason} ${found?.observedGeneration}`;
+    };
+    beforeEach(async () => {
+      await world.make("g", { directory: undefined, git } as never);
+      world.files("g").set("a", serviceText("web"));
+      await world.pass("g");
+    });
+    it("says that it was not fetched when nothing of it is known, and of which spec that is", async () => {
+      assert.equal(await condition("Fetched"), "True Fetched 1");
+      await world.store.patch("Source", { name: "g" }, { type: "merge", patch: { spec: { git: { url: "https://example.com/wrong.git" } } } });
+      const trouble = { reason: "FetchFailed", message: "Cannot fetch HEAD" };
+      world.setReading("g", { kind: "unreadable", ...trouble, stale: trouble });
+      await world.pass("g");
+      assert.deepEqual([await condition("Ready"), await condition("Fetched")], ["False FetchFailed 2", "False FetchFailed 2"]);
+      world.setReading("g", { kind: "unreadable", reason: "Unreadable", message: "Cannot read dev" });
+      await world.pass("g");
+      assert.deepEqual([await condition("Ready"), await condition("Fetched")], ["False Unreadable 2", "True Fetched 2"]);
+    });
+  });
+  describe("of a repository that is slow to answer", () => {
+    let answer: (reading: Reading) => void;
+    const asked = new Promise<void>(() => {});
+    beforeEach(async () => {
+      const reader: SourceReader = { read: () => new Promise((resolve) => void (answer = resolve)), release: () => asked, forget: () => asked, onHint: () => {}, close: () => asked };
+      world = createSourceWorld(undefined, reader);
+      await world.make("s", { directory: undefined, git: { url: "https://example.com/stack.git", ref: "main" } } as never);
+    });
+    const conditions = async () => ((await world.status("s")).conditions ?? []).map(({ type, status, reason, observedGeneration }) => `${type} ${status} ${reason} ${observedGeneration}`);
+    /** A pass whose repository answers after so long. */
+    const passAfter = async (ms: number, reading: Reading) => {
+      const done = world.pass("s");
+      await world.clock.advance(1000);
+      await world.clock.advance(ms);
+      const meanwhile = await conditions();
+      answer(reading);
+      await done;
+      return meanwhile;
+    };
+    const read: Reading = { kind: "read", revision: "1", texts: [], problems: [] };
+    it("says that it is asked, of a new spec and when somebody asked for it", async () => {
+      assert.deepEqual(await passAfter(1_000, read), []);
+      const done = ["Ready True Applied 1", "PruneHeld False NothingHeld 1", "Fetched True Fetched 1"];
+      assert.deepEqual(await conditions(), done);
+      assert.deepEqual(await passAfter(60_000, read), done, "nobody waits for it");
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { metadata: { annotations: { [syncRequestAnnotation]: "now" } } } });
+      assert.deepEqual(await passAfter(3_000, read), [...done.slice(0, 2), "Fetched Unknown Fetching 1"]);
+      await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { git: { url: "https://example.com/other.git" } } } });
+      assert.deepEqual(await passAfter(3_000, read), ["Ready Unknown Fetching 2", "PruneHeld False NothingHeld 1", "Fetched Unknown Fetching 2"]);
+      assert.deepEqual(await conditions(), ["Ready True Applied 2", "PruneHeld False NothingHeld 2", "Fetched True Fetched 2"]);
+    });
   });
   it("does nothing while it is suspended", async () => {
     files.set("a", serviceText("web"));

@@ -230,9 +230,22 @@ describe("a reader of Sources", () => {
       assert.equal(whole(await read(repository(), true)).stale, undefined);
     });
     it("knows nothing of one that was never there, or has no such directory", async () => {
-      assert.match(said(await read(repository({ url: join(root, "nowhere") }))), /^FetchFailed: /);
-      commit("a.yaml", "1");
-      assert.match(said(await read(repository({ path: "no/such" }))), /^Unreadable: Cannot read no\/such of commit [0-9a-f]{12}: /);
+      const nowhere = await read(repository({ url: join(root, "nowhere") }));
+      assert.match(said(nowhere), /^FetchFailed: /);
+      assert.equal(nowhere.stale?.reason, "FetchFailed");
+    });
+    it("tells when a commit has no such directory, or something else of that name", async () => {
+      commit("dir/a.yaml", "1");
+      const missing = async (path: string) => whole(await read(repository({ path }), true)).missing;
+      assert.equal(await missing("./dir/"), undefined);
+      for (const path of ["no/such", "dir/a.yaml", "di*", ":(glob)*"]) {
+        const { texts, problems } = whole(await read(repository({ path })));
+        assert.deepEqual([texts, problems], [[], []]);
+        assert.match((await missing(path))!, /^spec\.git\.path: commit [0-9a-f]{12} has no directory .*; correct the path, or commit manifests there/);
+      }
+      git("rm", "-q", "-r", "dir");
+      commit("other.yaml", "1");
+      assert.match((await missing("dir"))!, / has no directory dir;/);
     });
     it("asks nobody for a password, and gives up", async () => {
       // A server that wants one: 127.0.0.1:1 answers nothing, so the refusal of the connection stands for it here.

@@ -1,18 +1,15 @@
-import type { AnyObject, KindName } from "../../api/registry.ts";
+import type { KindName } from "../../api/registry.ts";
 import type { Service } from "../../api/service.ts";
 import { isConflict, isNotFound } from "../../api/status-error.ts";
 import type { HttpStore } from "../../client/http-store.ts";
-import { awaitObjects, type AwaitTarget } from "../await-objects.ts";
+import { awaitGone, type DeleteTarget } from "../await-gone.ts";
 import { durationArgument } from "../duration-argument.ts";
 import { resourceArgs, resourceName } from "../kind-words.ts";
 import { readSources } from "../manifest-sources.ts";
 import { parseManifests } from "../manifests.ts";
-import { createProgress } from "../progress.ts";
-import { findCondition } from "../../api/conditions.ts";
 import { selectionOf, type SelectorOptions } from "../selector-options.ts";
 import { explained } from "../not-found.ts";
 import type { Session } from "../session.ts";
-import { printable } from "../style.ts";
 import { errorLine } from "../error-line.ts";
 import { CliError, ExitError } from "../world.ts";
 import { roomOf } from "./get.ts";
@@ -24,11 +21,6 @@ export interface DeleteOptions extends SelectorOptions {
   readonly ignoreNotFound?: boolean | undefined;
   readonly wait?: string | boolean | undefined;
   readonly timeout?: string | undefined;
-}
-
-export interface DeleteTarget extends AwaitTarget {
-  /** Absent: whatever has the name now. */
-  readonly uid?: string | undefined;
 }
 
 export async function deleteCommand(session: Session, args: readonly string[], options: DeleteOptions): Promise<void> {
@@ -91,33 +83,8 @@ export async function deleteAll(session: Session, store: HttpStore, targets: rea
     }
   }
   if (!wait || dryRun || going.length === 0) return missing;
-  const uids = new Map(going.map((target) => [`${target.kind} ${target.namespace ?? ""}/${target.name}`, target.uid]));
-  using progress = createProgress(session);
-  let slow = false;
-  const states = await awaitObjects(store, going, {
-    clock: session.world.clock,
-    timeoutMs,
-    signal: session.signal,
-    judge: (object, target) => goneVerdict(object, uids.get(`${target.kind} ${target.namespace ?? ""}/${target.name}`)),
-    onChange(now) {
-      // What goes at once needs no words; a machine that does not answer is waited for without an end in sight.
-      slow ||= now.some(({ verdict }) => !verdict.done && (session.world.stderr.isTTY === true || verdict.state === "Unknown"));
-      if (slow) progress.update(now);
-    },
-  });
-  const left = states.filter((each) => !each.verdict.done);
-  if (left.length > 0) {
-    progress[Symbol.dispose]();
-    const lines = left.map(({ target, verdict }) => `  ${resourceName(target.kind)}/${target.name}: ${verdict.state}${verdict.message === "" ? "" : `: ${printable(verdict.message)}`}`);
-    throw new CliError(`${left.length} of ${going.length} are still there after ${timeoutMs / 1000} s:\n${lines.join("\n")}\nTheir deletion goes on; 'vendetta describe ${left[0]!.target.kind.toLowerCase()} ${left[0]!.target.name}' tells more`);
-  }
+  await awaitGone(session, store, going, timeoutMs);
   return missing;
-}
-
-function goneVerdict(object: AnyObject | undefined, uid: string | undefined) {
-  if (object === undefined || (uid !== undefined && object.metadata.uid !== uid)) return { done: true, state: "Deleted", message: "" };
-  const { conditions, phase } = ("status" in object ? object.status : undefined) as { conditions?: Parameters<typeof findCondition>[0]; phase?: string } ?? {};
-  return { done: false, state: phase ?? "Deleting", message: findCondition(conditions, "Ready")?.message ?? "" };
 }
 
 /** By kind; Services so that each comes before those it depends on. */

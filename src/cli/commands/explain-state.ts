@@ -4,6 +4,7 @@ import type { Node } from "../../api/node.ts";
 import { packagesFor } from "../../api/provider-packages.ts";
 import type { AnyObject, KindMap, KindName } from "../../api/registry.ts";
 import type { Service } from "../../api/service.ts";
+import type { Source } from "../../api/source.ts";
 import { isNotFound } from "../../api/status-error.ts";
 import { isRefusedForGood } from "../../api/workspace-end.ts";
 import type { Workspace } from "../../api/workspace.ts";
@@ -13,6 +14,7 @@ import { resourceArgs } from "../kind-words.ts";
 import { settled } from "../readiness.ts";
 import { nodeHint } from "../node-hint.ts";
 import type { Session } from "../session.ts";
+import { sourceHint } from "../source-hint.ts";
 import { printable } from "../style.ts";
 import { CliError } from "../world.ts";
 import { roomOf } from "./get.ts";
@@ -53,8 +55,7 @@ async function tellObject(telling: Telling, object: AnyObject, depth: number): P
     case "Node":
       return tellNode(telling, object, depth + 1);
     case "Source":
-      for (const { file, line: at, message } of object.status?.problems ?? []) line(telling, depth + 1, `- ${[file, at].filter((each) => each !== undefined && each !== "").join(":")} ${message}`);
-      return;
+      return tellSource(telling, object, depth + 1);
     case "Namespace":
     case "Pod":
     case "Event":
@@ -116,6 +117,17 @@ async function lastLoss({ store, session }: Telling, { namespace, uid }: Workspa
   const events = await store.list("Event", { namespace, fields: [{ path: "involvedObject.uid", equal: true, value: uid }] });
   const last = byTime(events.items.filter(({ reason = "" }) => ["InstanceEnded", "InstanceLost", "Broken"].includes(reason))).at(-1);
   return last === undefined ? "" : `; last ${humanDuration(session.world.clock.now() - Date.parse(eventTime(last)))} ago: ${last.message}`;
+}
+
+function tellSource(telling: Telling, source: Source, depth: number): void {
+  const { problems = [], problemCount = 0, heldPrune, conditions } = source.status ?? {};
+  for (const { file, line: at, message } of problems) line(telling, depth, `- ${file === "" ? "" : `${[file, at].filter((each) => each !== undefined).join(":")}: `}${message}`);
+  if (problemCount > problems.length) line(telling, depth, `- … and ${problemCount - problems.length} more problems`);
+  if (heldPrune !== undefined) line(telling, depth, `- deletions that wait for an approval: ${heldPrune.objects.join(", ")}${heldPrune.count > heldPrune.objects.length ? ` and ${heldPrune.count - heldPrune.objects.length} more` : ""}`);
+  const [ready, fetched] = ["Ready", "Fetched"].map((type) => findCondition(conditions, type));
+  if (fetched !== undefined && fetched.status !== "True" && fetched.message !== ready?.message) line(telling, depth, `- Fetched is ${fetched.status}: ${fetched.reason}: ${fetched.message}`);
+  const hint = sourceHint(source);
+  if (hint !== undefined) line(telling, depth, `→ ${hint}`);
 }
 
 function tellNode(telling: Telling, node: Node, depth: number): void {

@@ -25,6 +25,7 @@ export async function showPlan(session: Session, store: HttpStore, name: string)
   }
   tellRest(session, plan);
   if (plan.steps.length > 0) throw new ExitError(1);
+  session.tell("no changes");
 }
 
 function stepDiff(session: Session, { kind, namespace, name, before, after }: SourcePlanStep): readonly string[] {

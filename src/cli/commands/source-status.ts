@@ -17,7 +17,7 @@ export async function sourceStatus(session: Session, name: string): Promise<void
     const found = findCondition(status.conditions, type);
     if (found === undefined) continue;
     const isGood = found.status === (type === "PruneHeld" ? "False" : "True");
-    session.print(`${`${type}:`.padEnd(14)}${stateStyle(session.outStyle, isGood ? "True" : "False")(found.status)} (${found.reason}: ${printable(found.message)})`);
+    session.print(`${`${type}:`.padEnd(14)}${stateStyle(session.outStyle, found.status === "Unknown" ? "Unknown" : isGood ? "True" : "False")(found.status)} (${found.reason}: ${printable(found.message)})`);
   }
   line("Applied", status.lastAppliedRevision === undefined ? "nothing yet" : `${status.lastAppliedRevision}${status.lastAppliedTime === undefined ? "" : `, ${ago(status.lastAppliedTime)}`}`);
   if (status.lastAttemptedRevision !== status.lastAppliedRevision && status.lastAttemptedRevision !== undefined) line("Read", status.lastAttemptedRevision);
