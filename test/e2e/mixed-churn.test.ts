@@ -12,12 +12,13 @@ import { counted, leaks, takeCensus, type Census, type CensusOf } from "../harne
 import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { eventually } from "../harness/eventually.ts";
+import { isLong } from "../harness/long.ts";
 import { lxcUnavailable } from "../harness/lxc.ts";
 import { qemuUnavailable, tinyGuest } from "../harness/tiny-guest.ts";
 import { httpd, writeManifests } from "./stack.ts";
 
 const why = dockerUnavailable() ?? lxcUnavailable() ?? qemuUnavailable();
-const rounds = 5;
+const rounds = isLong ? 5 : 3;
 const counts = { host: 7, docker: 6, lxc: 5, qemu: 2 } as const;
 const kinds = Object.entries(counts) as [keyof typeof counts, number][];
 

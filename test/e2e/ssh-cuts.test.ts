@@ -1,4 +1,5 @@
 // Test run: about 120 s.
+// Test run: beside all others, since it waits for connections to be cut, and made again, most of the time.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

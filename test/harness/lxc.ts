@@ -16,7 +16,7 @@ export function heldByContainers(dir: string): string[] {
     ...commandLines().filter((line) => line.includes(`${dir}/`) && !line.includes("lxc-node/watch")),
     ...said(`grep -F '${dir}/' /proc/self/mounts; true`),
     ...said(`ip -o link show | grep -o '\\b\\(vl\\|ve\\)[0-9a-f]\\{12\\}\\b'; true`),
-    ...said(`find /sys/fs/cgroup -type d -name 'lxc.*.vendetta-conform-u${process.pid}x*'`),
+    ...said(`find /sys/fs/cgroup -type d -name 'lxc.*.vendetta-conform-u${process.pid}x*' 2>/dev/null; true`),
     ...said(`find /run/lxc/lock${dir} 2>/dev/null; true`),
     ...said(`ls /run/vendetta-lxc 2>/dev/null; true`),
   ];
