@@ -14,6 +14,8 @@ if [ "$LXC_HOOK_TYPE" = start-host ]; then
   read -r boot </proc/sys/kernel/random/boot_id
   set -- \${stat##*) }
   echo "$LXC_PID \${20} $boot $(date +%s)" >"$home/init.new" && mv "$home/init.new" "$home/init" || exit 1
+  # Whoever takes more memory than the container may is ended, and a neighbour while it is ending: init, with whom all of them go, comes after those.
+  { echo -50 >"/proc/$LXC_PID/oom_score_adj"; } 2>/dev/null || :
 fi
 for pipe in "\${home%/*}"-node/watch/*; do
   [ -p "$pipe" ] && [ -d "/proc/\${pipe##*/}" ] && echo "$LXC_NAME" 1<>"$pipe"
