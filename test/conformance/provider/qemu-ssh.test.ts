@@ -1,6 +1,7 @@
 // Test run: about 60 s.
 
 import { it } from "node:test";
+import { isLong } from "../../harness/long.ts";
 import { behindQemu } from "../../harness/behind-qemu.ts";
 import { freePort } from "../../harness/ports.ts";
 import { qemuPlace } from "../../harness/qemu-place.ts";
@@ -46,7 +47,7 @@ else
     {
       patience: 5,
       skip: {
-        ...Object.fromEntries(askedHere.map((what) => [what, "a machine is started for it alone, by the same commands as on this one, where it is asked; over SSH it is asked of containers and processes"])),
+        ...(isLong ? {} : Object.fromEntries(askedHere.map((what) => [what, "asked of machines on this one, by the same commands; over SSH with VENDETTA_TEST_LONG=true"]))),
         "enforces the limits it claims": "no kernel begins in 32 MiB; qemu-machines.test.ts looks at what bounds a machine",
         "stop forces what was asked and goes on": "a machine that is forced loses what it has not written to its disk yet",
         "holds memory to its limit": "no kernel begins in 32 MiB; qemu-machines.test.ts looks at what bounds a machine",
