@@ -1,4 +1,4 @@
-// Test run: about 60 s.
+// Test run: about 110 s.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,10 +13,9 @@ import { seededRandom } from "../../src/base/random.ts";
 import { createTestCli, type TestCli } from "../harness/cli.ts";
 import { dockerUnavailable, startDockerd, type TestDockerd } from "../harness/docker.ts";
 import { dockerApi, type DockerApi } from "../harness/docker-api.ts";
-import { isLong } from "../harness/long.ts";
 import { stackManifests, writeManifests } from "./stack.ts";
 
-const rounds = isLong ? 50 : 20;
+const rounds = 50;
 /** Writes of one client in one round. */
 const writesMax = 40;
 
