@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { approvedPruneAnnotation } from "../../src/api/annotations.ts";
+import { isConflict } from "../../src/api/status-error.ts";
 import { silentLogger as log } from "../../src/base/log.ts";
 import { systemClock as clock } from "../../src/base/system.ts";
 import { createSourceReader } from "../../src/sources/create-source-reader.ts";
@@ -141,16 +142,19 @@ describe("a Source under any sequence of what happens to files", () => {
         const ended = new AbortController();
         // Passes go on all the while, as hints would have them do.
         const passes = (async () => {
-          while (!ended.signal.aborted) await world.pass("s");
+          while (!ended.signal.aborted) await passUnlessOvertaken(world);
         })();
-        for (const [each, pauseMs] of operations) {
-          act(dir, each);
-          if (each.do === "approve") await approve(world);
-          if (each.do === "restart") world.restart();
-          await new Promise((resolve) => setTimeout(resolve, pauseMs));
-        }
-        ended.abort();
-        await passes;
+        const operate = async () => {
+          for (const [each, pauseMs] of operations) {
+            act(dir, each);
+            if (each.do === "approve") await approve(world);
+            if (each.do === "restart") world.restart();
+            await new Promise((resolve) => setTimeout(resolve, pauseMs));
+          }
+        };
+        await Promise.all([passes, operate().finally(() => ended.abort())]);
+        // Approved at last, perhaps, and no pass has seen it: what is checked first is a pass that nothing is approved for.
+        await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { metadata: { annotations: { [approvedPruneAnnotation]: null } } } });
         const before = await stored(world);
         await world.pass("s");
         const said = saidBy(textsIn(dir));
@@ -166,6 +170,15 @@ describe("a Source under any sequence of what happens to files", () => {
     }), 8);
   });
 });
+
+/** A pass whose Source was approved while it went on cannot write what it found: the queue would run it again, and so does the next pass. */
+async function passUnlessOvertaken(world: SourceWorld): Promise<void> {
+  try {
+    await world.pass("s");
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+  }
+}
 
 function act(dir: string, each: Operation): void {
   const at = (name: string) => {
