@@ -6,7 +6,7 @@ import type { WorkspaceDraft } from "./draft.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { Placements } from "./placements.ts";
 import { noLongerRuns } from "./outline.ts";
-import { schedule, type Placement } from "./schedule.ts";
+import { schedule, type Placement } from "../../src/api/schedule.ts";
 
 /** Chooses Nodes for Workspaces and writes down what was chosen, in one write, before anything is made there. */
 export interface Placer {
