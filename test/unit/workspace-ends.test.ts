@@ -6,6 +6,7 @@ import { planWorkspace, workspaceFinalizer } from "../../controllers/workspace/p
 import { lastLinesOf } from "../../controllers/workspace/why-ended.ts";
 import type { WorkspaceObservation, WorkspacePlan } from "../../controllers/workspace/workspace-plan.ts";
 import { storedObject } from "../harness/objects.ts";
+import { placingWorld } from "../harness/placing-world.ts";
 
 const nowMs = Date.UTC(2026, 0, 1, 12);
 const at = (seconds: number) => new Date(nowMs + seconds * 1000).toISOString().replace(".000", "");
@@ -88,5 +89,37 @@ describe("an instance that ends though nobody stopped it", () => {
     assert.deepEqual(lastLinesOf("first\n\n\u001b[31mred\u001b[0m\u0007\r\n  two \n" + "x".repeat(300)), ["red", "two", `${"x".repeat(200)}…`]);
     assert.deepEqual(lastLinesOf(""), []);
     assert.deepEqual(lastLinesOf("begun at 1\nno file\nbegun at 2\nno file\nbegun at 3\nno file\n"), ["begun at 3", "no file"]);
+  });
+});
+
+describe("the loop of a Workspace whose instance ends at once", () => {
+  it("starts it ever more rarely, although its console cannot be read, and forgives it in the end", async () => {
+    const world = await placingWorld(["a"]);
+    try {
+      world.providers.get("a")!.console = () => Promise.reject(new Error("the log is gone"));
+      const engine = world.engines.get("a")!;
+      const starts: number[] = [];
+      let isBroken = true;
+      engine.onChange((id) => {
+        if (engine.instances.get(id)?.state !== "running") return;
+        starts.push(world.clock.now());
+        if (isBroken) engine.stop(id);
+      });
+      await world.create("dev");
+      await world.clock.advance(60_000);
+      assert.deepEqual(starts.map((time) => Math.round((time - starts[0]!) / 1000)), [0, 0, 1, 3, 7, 15, 31]);
+      const { status } = await world.workspace("dev");
+      assert.deepEqual([status!.phase, status!.restarts, status!.lastEnd!.inARow], ["CrashLoopBackOff", 7, 7]);
+      assert.match(status!.conditions!.find(({ type }) => type === "Ready")!.message, /ended, and said last: "\(its console cannot be read: the log is gone\)" \(7 times in a row\); starting it again 32 s after that/);
+      isBroken = false;
+      await world.clock.advance(10_000);
+      const running = (await world.workspace("dev")).status!;
+      assert.deepEqual([running.phase, running.restarts, running.lastEnd!.inARow], ["Running", 7, 7]);
+      await world.clock.advance(61_000);
+      assert.equal((await world.workspace("dev")).status!.lastEnd!.inARow, 0);
+      assert.equal(starts.length, 8);
+    } finally {
+      await world.end();
+    }
   });
 });
