@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createVirtualClock } from "../../src/base/virtual-clock.ts";
-import { createSessionBudget, SessionRefused } from "../../src/transports/ssh/session-budget.ts";
+import { createSessionBudget, SessionDropped, SessionRefused } from "../../src/transports/ssh/session-budget.ts";
 import { createSessionLimit } from "../../src/transports/ssh/session-limit.ts";
 import { SshError } from "../../src/transports/ssh/ssh-error.ts";
 import { TransportError } from "../../src/transports/transport.ts";
@@ -138,6 +138,21 @@ describe("session budget", () => {
     await clock.advance(10_000);
     await refused;
     assert.deepEqual([budget.open, budget.waiting], [0, 0]);
+  });
+  it("opens one again that the machine did not keep, and believes in as many as before", async () => {
+    const { budget, clock } = setUp(10, 4);
+    let drops = 12;
+    const session = budget.take(() => (drops-- > 0 ? Promise.reject(new SessionDropped("closed again")) : Promise.resolve("kept")));
+    await clock.advance(2000);
+    assert.equal((await session).value, "kept");
+    assert.deepEqual([budget.limit, budget.open, budget.waiting], [4, 1, 0]);
+  });
+  it("says that a machine keeps none", async () => {
+    const { budget, clock } = setUp(10);
+    const failed = assert.rejects(budget.take(() => Promise.reject(new SessionDropped("no terminal here"))), (error) => error instanceof TransportError && !error.mayHaveRun && /dev@box has not kept one of 30 sessions: no terminal here; .*PermitTTY/.test(error.message));
+    await clock.advance(10_000);
+    await failed;
+    assert.deepEqual([budget.limit, budget.open, budget.waiting], [10, 0, 0]);
   });
   it("bounds who waits, and lets who waits go", async () => {
     const { budget, machine, clock } = setUp(1, 1);

@@ -13,6 +13,9 @@ const cancelledMsMax = 5000;
 /** Kept of what a shell said instead of beginning, for the message. */
 const complaintBytesMax = 500;
 
+/** The shell that was to become the command ended before it read of it. */
+export class ShellEnded extends TransportError {}
+
 interface Waiting {
   readonly clock: Clock;
   readonly connection: SshConnection;
@@ -27,7 +30,7 @@ interface Waiting {
 
 /**
  * Waits for the command to say that it begins, or why not. What the login shell said before is dropped; what comes after is left in the channel.
- * @throws TransportError; mayHaveRun false when all its output has come and it never began
+ * @throws ShellEnded (mayHaveRun false) when all its output has come and it never began, TransportError
  */
 export async function awaitStart(waiting: Waiting): Promise<StartMark | StartFailure> {
   const { clock, connection, channel, nonce, hasStderr, end, signal, where, program } = waiting;
@@ -51,7 +54,7 @@ export async function awaitStart(waiting: Waiting): Promise<StartMark | StartFai
     const started = await connection.unlessLost(stdout, true);
     if (started === undefined) {
       await connection.unlessLost(end.closed, true);
-      throw new TransportError(`cannot start ${program} on ${where}: its shell ended${end.status?.code === undefined ? "" : ` with ${end.status.code}`} before it began${said === "" ? "" : `: ${said}`}`, false);
+      throw new ShellEnded(`cannot start ${program} on ${where}: its shell ended${end.status?.code === undefined ? "" : ` with ${end.status.code}`} before it began${said === "" ? "" : `: ${said}`}`, false);
     }
     if (typeof started === "string") abandon(channel);
     else if (stderr !== undefined) await connection.unlessLost(stderr, true);

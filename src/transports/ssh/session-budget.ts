@@ -12,6 +12,9 @@ const retryMsMax = 1000;
 const refusalsAloneMax = 5;
 /** And so often in a row for one operation, whoever else has one. */
 const refusalsMax = 100;
+/** A session that was dropped is opened again so often, and sooner than a refused one: the next may well stay. */
+const dropsMax = 30;
+const dropRetryMsMax = 100;
 
 /** One session of the connection, ours until it is given back. */
 export type Session<T> = { readonly value: T } & Disposable;
@@ -35,6 +38,9 @@ export interface SessionBudget {
 
 /** Thrown by an `open` when the machine would not open one session more. */
 export class SessionRefused extends Error {}
+
+/** Thrown by an `open` when the machine did not keep the session until it was told what to run: that says nothing of how many it allows. */
+export class SessionDropped extends Error {}
 
 interface Waiting {
   /** Its place: lower ones go first. */
@@ -93,6 +99,7 @@ export function createSessionBudget({ clock, limit, where }: { readonly clock: C
   const take = async <T>(openOne: () => Promise<T>, signal?: AbortSignal): Promise<Session<T>> => {
     const ticket = tickets++;
     let alone = 0;
+    let drops = 0;
     for (let tries = 0; ; tries++) {
       await turn(ticket, signal);
       try {
@@ -111,6 +118,14 @@ export function createSessionBudget({ clock, limit, where }: { readonly clock: C
           },
         };
       } catch (error) {
+        if (error instanceof SessionDropped) {
+          if (++drops >= dropsMax) {
+            giveBack();
+            throw new TransportError(`${where} has not kept one of ${dropsMax} sessions: ${error.message}; does its sshd_config forbid commands, or terminals (PermitTTY)?`, false, { cause: error });
+          }
+          clock.after(Math.min(retryMs * 2 ** drops, dropRetryMsMax), giveBack);
+          continue;
+        }
         if (error instanceof SessionRefused) {
           limit.refused();
           alone = open === 0 ? alone + 1 : 0;

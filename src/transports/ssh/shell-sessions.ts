@@ -14,6 +14,8 @@ const spareMsMax = 30_000;
 export interface ShellSession {
   readonly channel: ClientChannel;
   readonly end: ChannelEnd;
+  /** Whether it has waited already, and may have ended meanwhile without our having heard of it. */
+  readonly isSpare: boolean;
 }
 
 /**
@@ -21,8 +23,10 @@ export interface ShellSession {
  * before the command is asked for. It has a session only while nobody waits for one.
  */
 export interface ShellSessions {
-  /** @throws TransportError (mayHaveRun false), the signal's reason */
+  /** The spare one, or else one of now. @throws TransportError (mayHaveRun false), the signal's reason */
   take(connection: SshConnection, signal: AbortSignal | undefined): Promise<ShellSession>;
+  /** @throws as `take` */
+  open(connection: SshConnection, signal: AbortSignal | undefined): Promise<ShellSession>;
   /** Opens the next one ahead, if there is room. */
   prepare(connection: SshConnection): void;
 }
@@ -64,6 +68,7 @@ export function createShellSessions(clock: Clock): ShellSessions {
   };
 
   return {
+    open,
     async take(connection, signal) {
       const spare = spares.get(connection);
       if (spare === undefined) return await open(connection, signal);
@@ -71,7 +76,7 @@ export function createShellSessions(clock: Clock): ShellSessions {
       spare.keep();
       try {
         const shell = await untilAborted(spare.opening, signal);
-        if (!shell.end.isClosed) return shell;
+        if (!shell.end.isClosed) return { ...shell, isSpare: true };
       } catch (error) {
         if (signal?.aborted) {
           spare.opening.then(({ channel }) => abandon(channel), () => {}); // Nobody waits for it any more.
@@ -94,7 +99,7 @@ export function shellOf(session: Session<ClientChannel>): ShellSession {
   const end = endOf(channel);
   void end.closed.then(() => session[Symbol.dispose]());
   channel.write(`${preamble}\n`);
-  return { channel, end };
+  return { channel, end, isSpare: false };
 }
 
 /** Its shell reads the end of its stdin, and ends. */

@@ -7,12 +7,12 @@ import { untilAborted } from "../../base/until-aborted.ts";
 import { TransportError, type ExecStream, type Transport } from "../transport.ts";
 import type { ChannelEnd } from "./channel-end.ts";
 import { readableOf, writableOf } from "./channel-streams.ts";
-import { awaitStart } from "./command-start.ts";
+import { awaitStart, ShellEnded } from "./command-start.ts";
 import { fileFailure } from "./file-error.ts";
 import { openExec } from "./open-exec.ts";
 import { bootstrap, commandScript, type CommandScript, type StartFailure } from "./remote-script.ts";
 import type { SessionKeepers } from "./session-keepers.ts";
-import { createShellSessions, shellOf } from "./shell-sessions.ts";
+import { createShellSessions, shellOf, type ShellSession } from "./shell-sessions.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import type { SshLink } from "./ssh-link.ts";
 import { nameOfMachine, type SshOptions } from "./ssh-options.ts";
@@ -47,10 +47,21 @@ export function createSshExec(options: SshOptions, link: SshLink, keepers: Sessi
   const shells = createShellSessions(clock);
   const running = new Set<Running>();
 
-  const start = async (connection: SshConnection, argv: readonly string[], { env = {}, cwd, tty, signal }: ExecOptions): Promise<ExecStream> => {
-    const nonce = random.uuid();
+  const start = async (connection: SshConnection, argv: readonly string[], command: ExecOptions): Promise<ExecStream> => {
+    const { tty, signal } = command;
     await keepers.of(connection, signal);
-    const { channel, end } = tty === undefined ? await shells.take(connection, signal) : shellOf(await openExec(connection, bootstrap, terminalOf(tty), signal));
+    if (tty !== undefined) return await begin(connection, argv, command, shellOf(await openExec(connection, bootstrap, terminalOf(tty), signal)));
+    const shell = await shells.take(connection, signal);
+    try {
+      return await begin(connection, argv, command, shell);
+    } catch (error) {
+      if (!(shell.isSpare && error instanceof ShellEnded)) throw error;
+    }
+    return await begin(connection, argv, command, await shells.open(connection, signal));
+  };
+
+  const begin = async (connection: SshConnection, argv: readonly string[], { env = {}, cwd, tty, signal }: ExecOptions, { channel, end }: ShellSession): Promise<ExecStream> => {
+    const nonce = random.uuid();
     // Asked for again: it gives its session up where the machine allows one only.
     const keeper = await keepers.of(connection, undefined);
     const script = scriptOf({ argv, cwd, env, tty: tty !== undefined, nonce, keeperDir: keeper?.dir }, where);

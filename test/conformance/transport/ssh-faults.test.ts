@@ -190,6 +190,16 @@ describe("ssh: a connection that breaks", { timeout: 120_000, skip: why }, () =>
     await gone(mark);
     assert.deepEqual([(await transport.run(["echo", "on"], { timeoutMs })).stdout, proxy.made], ["on\n", 1]);
   });
+  it("is not broken by the end of a shell that was opened ahead: the command gets another one", async () => {
+    for (let n = 0; n < 10; n++) {
+      await transport.run(["true"], { timeoutMs });
+      await eventually(() => assert.ok(waitingShells(sshd).length >= 2), 5000, 5);
+      // Asked for before this side can have heard of the ends.
+      for (const pid of waitingShells(sshd)) process.kill(pid, "SIGKILL");
+      assert.equal((await transport.run(["echo", "on"], { timeoutMs })).stdout, "on\n");
+    }
+    assert.equal(proxy.made, 1);
+  });
   it("tells its latency", async () => {
     await transport.run(["true"], { timeoutMs });
     await eventually(() => assert.ok(transport.state.phase === "ready" && transport.state.latencyMs! >= 0), 5000, 20);
