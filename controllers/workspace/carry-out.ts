@@ -7,7 +7,7 @@ import type { WorkspaceDraft } from "./draft.ts";
 import { instanceSpec, specHashOf } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { Placer } from "./place.ts";
-import type { WorkspaceStep } from "./plan.ts";
+import type { WorkspaceStep } from "./workspace-plan.ts";
 
 /** How often a long step looks whether it is still wanted. */
 const interruptCheckMs = 250;

@@ -18,7 +18,8 @@ import { removeLeftBehind } from "./left-behind.ts";
 import { observeInstance } from "./observe.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { Placer } from "./place.ts";
-import { planWorkspace, workspaceFinalizer, type WorkspacePlan } from "./plan.ts";
+import { planWorkspace, workspaceFinalizer } from "./plan.ts";
+import type { WorkspacePlan } from "./workspace-plan.ts";
 
 /** A pass goes from nothing to running: create, start, and the look that finds it running. */
 const looksMax = 6;
@@ -125,8 +126,9 @@ export class WorkspacePass {
   async #converge(node: Node, machine: Machine, provider: Provider, note: string, signal: AbortSignal): Promise<Outcome> {
     let plan: WorkspacePlan | undefined;
     let made = false;
+    let wasStarted = false;
     for (let look = 0; look < looksMax; look++) {
-      const observation = await observeInstance(this.#parts, this.#draft, machine, provider, this.#evicted(node), signal);
+      const observation = await observeInstance(this.#parts, this.#draft, machine, provider, this.#evicted(node), wasStarted, signal);
       if (observation === "silent") return requeue(unknownRetryMs);
       const instance = observation.instance.kind === "known" ? observation.instance.instance : undefined;
       if (observation.instance.kind === "known" && !isDeleting(this.#draft.stored)) {
@@ -147,6 +149,7 @@ export class WorkspacePass {
         for (const step of plan.steps) {
           if (await carryOut(this.#parts, this.#shared.placer, this.#draft, step, provider, signal)) return step.do === "move" ? requeue(0) : settled;
           made ||= step.do === "create";
+          wasStarted ||= step.do === "start";
         }
       } catch (error) {
         if (signal.aborted) throw error;
