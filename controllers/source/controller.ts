@@ -68,7 +68,7 @@ export function createSourceReconciler(parts: SourceControllerParts): SourceReco
       const pass = new SourcePass(parts, source, memoryOf(key, source));
       if (source.spec.suspend) {
         await reader.release(key);
-        await pass.write({ kind: "suspended" });
+        await pass.end({ kind: "suspended" });
         return settled;
       }
       const end = await pass.run(signal);

@@ -5,6 +5,7 @@ import { sourceObjectsMax, type InventoryEntry, type Source } from "../../src/ap
 import { assert } from "../../src/base/assert.ts";
 import { sleep } from "../../src/base/clock.ts";
 import type { Reading } from "../../src/sources/source-reader.ts";
+import { withoutApproval } from "./approval.ts";
 import { fingerprint } from "../fingerprint.ts";
 import { carryOut, type CarriedOut } from "./carry-out.ts";
 import { eventsOf, shortRevision, summaryOf } from "./events.ts";
@@ -36,6 +37,7 @@ export class SourcePass {
   #stale: ReadSet["stale"];
   #missing: string | undefined;
   #hasReverted = false;
+  #isApproved = false;
 
   constructor(parts: SourceControllerParts, source: Source, memory: SourceMemory) {
     this.#parts = parts;
@@ -54,7 +56,7 @@ export class SourcePass {
     const reading = await this.#read(isAsked, signal);
     this.#stale = reading.stale;
     if (reading.kind === "unreadable") {
-      await this.write(reading);
+      await this.end(reading);
       // What is too much takes long to find out, and is not less in a moment.
       return reading.reason === "TooLarge" ? "settled" : "unreadable";
     }
@@ -62,17 +64,20 @@ export class SourcePass {
     this.#missing = reading.missing;
     const seen = await observeSource(this.#parts, this.#source, reading, this.#memory, signal);
     const plan = planSource(this.#source, seen);
+    // One that was not needed goes before anything is recorded or done: were the pass cut off, it could serve for what vanishes later.
+    this.#isApproved = plan.kind === "go" && plan.isApproved;
+    if (!this.#isApproved) await this.#forgetApproval();
     if (plan.kind !== "go") {
-      await this.write({ ...plan, revision });
+      await this.end({ ...plan, revision });
       return "settled";
     }
     // INV-1: what is about to be made is on record before it is made, and what is about to go stays there until it has been asked to.
-    if (plan.claims.length !== (this.#source.status?.inventory ?? []).length) await this.write({ kind: "begun", revision, inventory: plan.claims });
+    if (plan.claims.length !== (this.#source.status?.inventory ?? []).length) await this.#write({ kind: "begun", revision, inventory: plan.claims });
     for (const { type, reason, message, about } of eventsOf(this.#source, plan.steps)) this.#parts.recorder.event(about, type, reason, message);
     this.#hasReverted = plan.steps.some((step) => step.do === "revert");
     const done = await carryOut({ store: this.#parts.store, source: this.#source.metadata.name, reverts: this.#source.spec.driftPolicy === "revert", signal }, plan.steps);
     const waiting = plan.steps.filter((step) => step.do === "await").map(({ wanted }) => refKey(wanted));
-    await this.write({ kind: "done", revision, drift: plan.drift, failures: done.failures, waiting, inventory: nextInventory(plan.claims, plan.steps, seen, done) });
+    await this.end({ kind: "done", revision, drift: plan.drift, failures: done.failures, waiting, inventory: nextInventory(plan.claims, plan.steps, seen, done) });
     const { name } = this.#source.metadata;
     const told = summaryOf(plan.steps);
     if (told !== "") this.#parts.recorder.event(this.#source, "Normal", "Applied", `${shortRevision(revision)}: ${told}`);
@@ -87,15 +92,32 @@ export class SourcePass {
     const reading = reader.read(this.#source, { fresh: isAsked, signal });
     if (spec.git === undefined || (!isAsked && status?.observedGeneration === generation)) return await reading;
     const done = new AbortController();
-    const slow = sleep(clock, slowMs, done.signal).then(() => this.write({ kind: "fetching" }), () => {});
+    const slow = sleep(clock, slowMs, done.signal).then(() => this.#write({ kind: "fetching" }), () => {});
     const [read, told] = await Promise.allSettled([reading.finally(() => done.abort()), slow]);
     if (read.status === "rejected") throw read.reason;
     if (told.status === "rejected") throw told.reason;
     return read.value;
   }
 
+  /**
+   * Ends the pass: says how it went. What was approved goes before that is on record, for what is held now was not approved yet; a pass that is
+   * cut off until then may still need it.
+   */
+  async end(result: PassResult): Promise<void> {
+    await this.#forgetApproval();
+    await this.#write(result);
+  }
+
+  async #forgetApproval(): Promise<void> {
+    const { store, recorder } = this.#parts;
+    const without = withoutApproval(this.#source);
+    if (without === undefined) return;
+    this.#source = await store.update("Source", without);
+    if (!this.#isApproved) recorder.event(this.#source, "Normal", "ApprovalForgotten", "an approval of deletions was not for what is held now, and counts no more");
+  }
+
   /** Writes the status if it differs, and tells of it. */
-  async write(result: PassResult): Promise<void> {
+  async #write(result: PassResult): Promise<void> {
     const { clock, store, recorder } = this.#parts;
     const before = this.#source;
     const status = sourceStatus(before, result, { nowMs: clock.now(), stale: this.#stale, missing: this.#missing, syncRequest: this.#syncRequest });

@@ -72,7 +72,7 @@ export function createSourceWorld(through: (store: Store) => Store = (store) => 
   const reconciler = () => {
     const written = through(store);
     return createSourceReconciler({
-      store: { get: store.get.bind(store), list: store.list.bind(store), create: written.create.bind(written), patch: written.patch.bind(written), delete: written.delete.bind(written), updateStatus: written.updateStatus.bind(written) },
+      store: { get: store.get.bind(store), list: store.list.bind(store), create: written.create.bind(written), patch: written.patch.bind(written), delete: written.delete.bind(written), update: written.update.bind(written), updateStatus: written.updateStatus.bind(written) },
       sources,
       reader: reader ?? { read: async (source) => read(source.metadata.name), release: async () => {}, forget: async () => {}, onHint: () => {}, close: async () => {} },
       recorder: { event: (about, _type, reason, message) => void events.push({ about, reason, message }) },

@@ -56,6 +56,13 @@ describe("vendetta source", () => {
       assert.deepEqual([code, stdout], [0, "source.vendetta.dev/s synced: all is well at r\n1 object had to stop first, and is gone\n"], stderr);
       assert.deepEqual((await cli.store.list("Service")).items.map(({ metadata: { name } }) => name), ["kept"]);
     });
+    it("is refused while nobody would hear of it", async () => {
+      await make({ heldPrune: { approval: "these", count: 1, objects: ["Service default/now"] } }, { directory: { path: "/stack" }, suspend: true });
+      const { code, stderr } = await cli.run("source approve s");
+      assert.equal(code, 1);
+      assert.match(stderr, /Source "s" is suspended; 'vendetta source resume s' has it followed again/);
+      assert.equal((await cli.store.get("Source", { name: "s" })).metadata.annotations?.[approvedPruneAnnotation], undefined);
+    });
     it("says what is still there when the time is up", async () => {
       const { code, stderr } = await (await approve("500ms")).run;
       assert.equal(code, 1);

@@ -198,6 +198,69 @@ describe("a Source", () => {
       assert.equal(await pass(), "False PruneHeld");
       assert.equal((await world.names()).length, 10);
     });
+    describe("that were approved and not carried out", () => {
+      const take = () => six.forEach((name) => files.delete(name));
+      const putBack = () => six.forEach((name) => files.set(name, serviceText(name)));
+      const given = async () => (await world.store.get("Source", { name: "s" })).metadata.annotations?.[approvedPruneAnnotation];
+      const suspend = (is: boolean) => world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { suspend: is } } });
+      beforeEach(async () => {
+        take();
+        await pass();
+        await approve();
+      });
+      /** The very same objects vanish again: none goes, and what was approved once is no more. */
+      const areHeldAnew = async () => {
+        take();
+        assert.equal(await pass(), "False PruneHeld");
+        assert.equal(await pass(), "False PruneHeld");
+        assert.deepEqual([(await world.names()).length, await given()], [10, undefined]);
+        const { resourceVersion } = await world.store.list("Source");
+        await pass();
+        assert.equal((await world.store.list("Source")).resourceVersion, resourceVersion, "a settled pass writes");
+        await approve();
+        assert.equal(await pass(), applied);
+        assert.deepEqual([(await world.names()).length, await given()], [4, undefined]);
+      };
+      it("are held anew when their manifests had come back", async () => {
+        putBack();
+        assert.equal(await pass(), applied);
+        assert.equal(world.events.filter(({ reason }) => reason === "ApprovalForgotten").length, 1);
+        await areHeldAnew();
+      });
+      it("are held anew when nothing could be read in between", async () => {
+        world.setReading("s", { kind: "unreadable", reason: "NotFound", message: "there is no such directory" });
+        await pass();
+        world.setReading("s", undefined);
+        await areHeldAnew();
+      });
+      it("are held anew when something was wrong in between", async () => {
+        putBack();
+        files.set("broken.yaml", "kind: [\n");
+        assert.equal(await pass(), "False Invalid");
+        files.delete("broken.yaml");
+        await areHeldAnew();
+      });
+      it("are held anew when the Source was suspended in between, also over a restart", async () => {
+        await suspend(true);
+        await pass();
+        world.restart();
+        await suspend(false);
+        await areHeldAnew();
+      });
+      it("are carried out when the server was not there to hear of it until now", async () => {
+        world.restart();
+        assert.equal(await pass(), applied);
+        assert.deepEqual([(await world.names()).length, await given()], [4, undefined]);
+        assert.deepEqual(world.events.filter(({ reason }) => reason === "ApprovalForgotten"), []);
+      });
+      it("are held when the approval is set again with nothing held", async () => {
+        const before = await given();
+        putBack();
+        await pass();
+        await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { metadata: { annotations: { [approvedPruneAnnotation]: before } } } });
+        await areHeldAnew();
+      });
+    });
     it("of everything are held, however few", async () => {
       for (const name of [...six, "g", "h", "i"]) files.delete(name);
       await pass();
@@ -374,7 +437,7 @@ describe("a Source", () => {
       assert.deepEqual((await world.service("web")).spec.env, {});
       const { resourceVersion } = await world.store.list("Service");
       await world.pass("t");
-      assert.deepEqual([(await world.store.list("Service")).resourceVersion, (await world.preview("t", new AbortController().signal))?.plan], [resourceVersion, { kind: "go", steps: [], drift: [], claims: (await world.status("t")).inventory }]);
+      assert.deepEqual([(await world.store.list("Service")).resourceVersion, (await world.preview("t", new AbortController().signal))?.plan], [resourceVersion, { kind: "go", steps: [], drift: [], isApproved: false, claims: (await world.status("t")).inventory }]);
     });
     it("takes over what client-side apply had, and then takes fields out", async () => {
       const note = { "kubectl.kubernetes.io/last-applied-configuration": "{}" };
