@@ -24,6 +24,8 @@ export interface SourceWorld {
   /** What is read instead of files, until it is undefined again. */
   setReading(source: string, reading: Reading | undefined): void;
   make(name: string, spec?: Partial<SourceSpec>): Promise<Source>;
+  /** Has the loop see the Sources as they are stored now; a pass does so as it begins. */
+  refresh(): Promise<void>;
   /** One pass of its loop. */
   pass(source: string): Promise<Outcome>;
   status(source: string): Promise<SourceStatus>;
@@ -91,6 +93,7 @@ export function createSourceWorld(through: (store: Store) => Store = (store) => 
     async make(name, spec = {}) {
       return await store.create("Source", { apiVersion: "vendetta.dev/v1alpha1", kind: "Source", metadata: { name }, spec: { directory: { path: `/place/${name}` }, ...spec } as SourceSpec });
     },
+    refresh,
     async pass(source) {
       await refresh();
       await clock.advance(1000);

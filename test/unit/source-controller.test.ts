@@ -517,6 +517,51 @@ describe("a Source", () => {
       assert.deepEqual(await conditions(), ["Ready True Applied 2", "PruneHeld False NothingHeld 2", "Fetched True Fetched 2"]);
     });
   });
+  describe("whose repository never answers", () => {
+    let asked: number;
+    let givenUp: number;
+    beforeEach(async () => {
+      [asked, givenUp] = [0, 0];
+      const read: SourceReader["read"] = (_, { signal }) => new Promise((_resolve, reject) => {
+        asked++;
+        signal.addEventListener("abort", () => {
+          givenUp++;
+          reject(signal.reason as Error);
+        }, { once: true });
+      });
+      const done = () => Promise.resolve();
+      world = createSourceWorld(undefined, { read, release: done, forget: done, onHint: () => {}, close: done });
+      await world.make("s", { directory: undefined, git: { url: "https://example.com/silent.git", ref: "main" } } as never);
+    });
+    /** What became of a pass that was under way while something happened, within so much time. */
+    const passWhile = async (happens: () => Promise<unknown>, ms: number) => {
+      const end = world.pass("s").then((outcome) => outcome.kind);
+      // Until it is told that it is asked.
+      for (let i = 0; i < 10 && (await world.status("s")).conditions === undefined; i++) await world.clock.advance(1_000);
+      assert.deepEqual([asked, givenUp], [1, 0]);
+      await happens();
+      await world.refresh();
+      await world.clock.advance(ms);
+      return await Promise.race([end, new Promise((resolve) => setImmediate(resolve, "goes on"))]);
+    };
+    const patch = (change: object) => world.store.patch("Source", { name: "s" }, { type: "merge", patch: change });
+
+    it("is not waited for when the spec names another", async () => {
+      assert.equal(await passWhile(() => patch({ spec: { git: { url: "https://example.com/other.git" } } }), 500), "requeue");
+      assert.equal(givenUp, 1);
+    });
+    it("is not waited for when the Source is deleted", async () => {
+      assert.equal(await passWhile(() => world.store.delete("Source", { name: "s" }), 500), "requeue");
+    });
+    it("is not waited for when the Source is suspended, which says nothing of a fetch then", async () => {
+      assert.equal(await passWhile(() => patch({ spec: { suspend: true } }), 500), "requeue");
+      await world.pass("s");
+      assert.deepEqual(((await world.status("s")).conditions ?? []).map(({ type, status, reason }) => `${type} ${status} ${reason}`), ["Ready False Suspended"]);
+    });
+    it("is waited for while nothing changes but what is no wish", async () => {
+      assert.equal(await passWhile(() => patch({ metadata: { labels: { a: "b" } } }), 60_000), "goes on");
+    });
+  });
   it("does nothing while it is suspended", async () => {
     files.set("a", serviceText("web"));
     await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { suspend: true } } });
