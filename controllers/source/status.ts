@@ -42,7 +42,7 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
     ...changed,
     observedGeneration,
     ...(facts.syncRequest === undefined || result.kind === "begun" ? {} : { lastSyncRequest: facts.syncRequest }),
-    conditions: [...setConditions(answered(old.conditions, result), timestamp(facts.nowMs), ...[...conditions, ...fetched(spec, result, facts)].map((each) => ({ ...each, observedGeneration })))],
+    conditions: [...setConditions(stillTrue(old.conditions, spec, result), timestamp(facts.nowMs), ...[...conditions, ...fetched(spec, result, facts)].map((each) => ({ ...each, observedGeneration })))],
   });
   const ready = (status: "True" | "False", reason: string, message: string) => ({ type: "Ready", status, reason, message }) as const;
   const held = (status: "True" | "False", reason: string, message: string) => ({ type: "PruneHeld", status, reason, message }) as const;
@@ -102,9 +102,9 @@ function fetched({ git }: Source["spec"], { kind }: PassResult, { stale }: PassF
   return [stale === undefined ? { type: "Fetched", status: "True", reason: "Fetched", message: "the repository answers" } : { type: "Fetched", status: "False", ...stale }];
 }
 
-/** Without a fetch that was given up, and that nobody waits for while nothing is read. */
-function answered(conditions: SourceStatus["conditions"], { kind }: PassResult): SourceStatus["conditions"] {
-  return kind === "suspended" ? conditions?.filter(({ type, status }) => type !== "Fetched" || status !== "Unknown") : conditions;
+/** Without what is said of a repository that is followed no more, and of a fetch that was given up and that nobody waits for while nothing is read. */
+function stillTrue(conditions: SourceStatus["conditions"], { git }: Source["spec"], { kind }: PassResult): SourceStatus["conditions"] {
+  return conditions?.filter(({ type, status }) => type !== "Fetched" || (git !== undefined && (kind !== "suspended" || status !== "Unknown")));
 }
 
 function told(drift: readonly Drift[]): Pick<SourceStatus, "drift"> {

@@ -485,6 +485,15 @@ describe("a Source", () => {
       assert.deepEqual([await condition("Ready"), await condition("Fetched")], ["False Unreadable 2", "True Fetched 2"]);
     });
   });
+  it("that follows a directory in place of a repository says nothing of fetching", async () => {
+    await world.make("g", { directory: undefined, git: { url: "https://example.com/stack.git" } } as never);
+    await world.pass("g");
+    const types = async () => ((await world.status("g")).conditions ?? []).map(({ type }) => type);
+    assert.deepEqual(await types(), ["Ready", "PruneHeld", "Fetched"]);
+    await world.store.patch("Source", { name: "g" }, { type: "merge", patch: { spec: { git: null, directory: { path: "/place/g" } } } });
+    await world.pass("g");
+    assert.deepEqual(await types(), ["Ready", "PruneHeld"]);
+  });
   describe("of a repository that is slow to answer", () => {
     let answer: (reading: Reading) => void;
     const asked = new Promise<void>(() => {});
