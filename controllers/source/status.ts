@@ -8,8 +8,8 @@ export type PassResult =
   | { readonly kind: "suspended" }
   /** The repository is being asked: nothing is known yet. */
   | { readonly kind: "fetching" }
-  | { readonly kind: "unreadable"; readonly reason: string; readonly message: string }
-  | { readonly kind: "refused"; readonly revision: string; readonly reason: "Invalid" | "Refused" | "NotFound"; readonly problems: readonly SourceProblem[] }
+  | { readonly kind: "unreadable"; readonly reason: string; readonly message: string; readonly kept?: KeptFacts | undefined }
+  | { readonly kind: "refused"; readonly revision: string; readonly reason: "Invalid" | "Refused" | "NotFound"; readonly problems: readonly SourceProblem[]; readonly kept?: KeptFacts | undefined }
   | { readonly kind: "held"; readonly revision: string; readonly held: HeldPrune; readonly drift: readonly Drift[] }
   /** On its way: `inventory` is put on record before anything is done. */
   | { readonly kind: "begun"; readonly revision: string; readonly inventory: readonly InventoryEntry[] }
@@ -22,6 +22,9 @@ export type PassResult =
       /** Objects that are still going and are made again then. */
       readonly waiting: readonly string[];
     };
+
+/** Of the last good set, where the objects were held to it. */
+type KeptFacts = Pick<Extract<PassResult, { readonly kind: "done" }>, "inventory" | "drift">;
 
 export interface PassFacts {
   readonly nowMs: number;
@@ -62,13 +65,14 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
       return { ...old, conditions: [...setConditions(old.conditions, timestamp(facts.nowMs), ...(isNew ? [unknown("Ready")] : []), unknown("Fetched"))] };
     }
     case "unreadable":
-      return set([ready("False", result.reason, result.message), held("True", result.reason, `nothing is deleted as long as the manifests cannot be read; ${nothingToApprove}`)], toldDrift);
+      return set([ready("False", result.reason, result.message), held("True", result.reason, `nothing is deleted as long as the manifests cannot be read; ${nothingToApprove}`)], result.kept === undefined ? toldDrift : keptIn(result.kept));
     case "refused": {
       const [first] = result.problems;
       const more = result.problems.length === 1 ? "" : ` (and ${result.problems.length - 1} more)`;
       const message = `${placed(first!)}${more}; nothing of it is applied, and the objects stay as they are`;
       return set([ready("False", result.reason, message), held("True", result.reason, `nothing is deleted as long as something is wrong with the manifests; ${nothingToApprove}`)], {
         lastAttemptedRevision: result.revision, problems: result.problems.slice(0, sourceToldMax).map((each) => ({ ...each })), problemCount: result.problems.length,
+        ...(result.kept === undefined ? {} : keptIn(result.kept)),
       });
     }
     case "held": {
@@ -105,6 +109,10 @@ function fetched({ git }: Source["spec"], { kind }: PassResult, { stale }: PassF
 /** Without what is said of a repository that is followed no more, and of a fetch that was given up and that nobody waits for while nothing is read. */
 function stillTrue(conditions: SourceStatus["conditions"], { git }: Source["spec"], { kind }: PassResult): SourceStatus["conditions"] {
   return conditions?.filter(({ type, status }) => type !== "Fetched" || (git !== undefined && (kind !== "suspended" || status !== "Unknown")));
+}
+
+function keptIn({ inventory, drift }: KeptFacts): Pick<SourceStatus, "inventory" | "drift"> {
+  return { inventory: [...inventory], ...told(drift) };
 }
 
 function told(drift: readonly Drift[]): Pick<SourceStatus, "drift"> {

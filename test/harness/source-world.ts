@@ -3,7 +3,7 @@ import { findCondition } from "../../src/api/conditions.ts";
 import type { Service } from "../../src/api/service.ts";
 import type { Source, SourceSpec, SourceStatus } from "../../src/api/source.ts";
 import type { StoredObject } from "../../src/api/meta.ts";
-import { isNotFound } from "../../src/api/status-error.ts";
+import { isNotFound, StatusError } from "../../src/api/status-error.ts";
 import { keyOf } from "../../src/base/keys.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { createVirtualClock, type VirtualClock } from "../../src/base/virtual-clock.ts";
@@ -115,6 +115,16 @@ export function createSourceWorld(through: (store: Store) => Store = (store) => 
       return await loop.preview(name, signal);
     },
   };
+}
+
+/** A store that answers as long as it may, and fails then. */
+export function cutOff(store: Store, answers: () => boolean): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const member = target[name as keyof Store] as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => (answers() ? member.apply(target, args) : Promise.reject(new StatusError("ServiceUnavailable", "cut off")));
+    },
+  });
 }
 
 /** A Service's manifest. */

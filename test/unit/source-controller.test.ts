@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { approvedPruneAnnotation, pruneAnnotation, sourceAnnotation, syncRequestAnnotation } from "../../src/api/annotations.ts";
 import { findCondition } from "../../src/api/conditions.ts";
-import { StatusError } from "../../src/api/status-error.ts";
 import type { Reading, SourceReader } from "../../src/sources/source-reader.ts";
-import { createSourceWorld, orNone, serviceText, workspaceText, type SourceWorld } from "../harness/source-world.ts";
+import { createSourceWorld, cutOff, orNone, serviceText, workspaceText, type SourceWorld } from "../harness/source-world.ts";
 
 const applied = "True Applied";
 const six = ["a", "b", "c", "d", "e", "f"];
@@ -585,12 +584,7 @@ describe("a Source cut off between any two writes", () => {
   it("does the rest in the next pass, and forgets nothing it has made", async () => {
     for (let writes = 0; ; writes++) {
       let left = Infinity;
-      const world = createSourceWorld((store) => new Proxy(store, {
-        get: (target, name) => {
-          const member = target[name as keyof typeof target] as (...args: unknown[]) => unknown;
-          return (...args: unknown[]) => (left-- > 0 ? member.apply(target, args) : Promise.reject(new StatusError("ServiceUnavailable", "cut off")));
-        },
-      }));
+      const world = createSourceWorld((store) => cutOff(store, () => left-- > 0));
       await world.make("s");
       const files = world.files("s");
       for (const name of six) files.set(name, serviceText(name));
