@@ -62,7 +62,7 @@ export function planSource(source: Source, seen: SourceObservation): SourcePlan 
     owned: inventory.length,
     wanted: wanted.length,
     maxPrunePercent: spec.maxPrunePercent,
-    missing: seen.missing,
+    missing: seen.missing ?? noneLeft(spec),
   });
   const isApproved = held !== undefined && held.approval === approvalInForce(source);
   if (held !== undefined && !isApproved) return { kind: "held", held, steps, drift };
@@ -77,6 +77,12 @@ export function planSource(source: Source, seen: SourceObservation): SourcePlan 
  */
 function isMeantToBeEmpty({ status }: Source, gone: readonly GoneStep[]): boolean {
   return gone.some((step) => step.do === "prune") || (status?.lastAppliedRevision !== undefined && gone.every((step) => step.do === "forget"));
+}
+
+/** A mount point without its file system looks like a directory that somebody has emptied. */
+function noneLeft({ directory, git }: Source["spec"]): string {
+  if (directory !== undefined) return `there is no manifest left in ${directory.path} (if they are on a file system of their own, see that it is mounted)`;
+  return `there is no manifest left in ${git?.path === "" ? "" : `${git?.path} of `}${git?.url}`;
 }
 
 type GoneStep = Extract<SourceStep, { readonly do: "prune" | "release" }> | { readonly do: "forget" };

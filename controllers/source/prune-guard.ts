@@ -13,8 +13,8 @@ export interface PruneWish {
   /** Objects it wants. */
   readonly wanted: number;
   readonly maxPrunePercent: SourceSpec["maxPrunePercent"];
-  /** Why nothing is wanted, when that is known. */
-  readonly missing?: string | undefined;
+  /** Why nothing is wanted, should that be so. */
+  readonly missing: string;
 }
 
 /** What is to be held back until somebody says that it is meant; undefined: nothing. */
@@ -25,6 +25,6 @@ export function holdPrune({ prunes, owned, wanted, maxPrunePercent, missing }: P
   if (wanted > 0 && !isTooMany) return undefined;
   const approval = fingerprint(prunes.map((each) => `${refKey(each)} ${each.uid}`).sort());
   const reason = wanted === 0 ? "EmptySet" : "TooMany";
-  const why = wanted === 0 ? (missing ?? "there is no manifest left") : `${prunes.length} of ${owned} objects are in it no more, ${percent} % of them, and maxPrunePercent is ${maxPrunePercent}`;
+  const why = wanted === 0 ? missing : `${prunes.length} of ${owned} objects are in it no more, ${percent} % of them, and maxPrunePercent is ${maxPrunePercent}`;
   return { reason, approval, refs: prunes, message: `nothing is applied or deleted: ${why}` };
 }

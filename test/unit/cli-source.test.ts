@@ -123,6 +123,9 @@ describe("vendetta source", () => {
         "✗ Source s: PruneHeld: nothing is deleted", "  - deletions that wait for an approval: Service a/b and 2 more", "  → look at it with: vendetta source diff s; then: vendetta source approve s; or put the manifests back", "",
       ].join("\n"));
     });
+    it("says that the server's user needs to be let in, where that is all", async () => {
+      assert.match(await told({ conditions: [condition("Ready", "False", "PermissionDenied", "Cannot read /stack")] }), /→ let the user that the server runs as read it; it is read again by itself/);
+    });
     it("says how to try a repository that does not answer, and that its last commit is in force", async () => {
       const git = { git: { url: "https://example.com/x.git", ref: "main" } };
       assert.equal(await told({ conditions: [condition("Ready", "False", "FetchFailed", "no answer"), condition("Fetched", "False", "FetchFailed", "no answer")] }, git), [

@@ -268,7 +268,9 @@ describe("a Source", () => {
       assert.deepEqual(await world.names(), ["svc/j"]);
       files.clear();
       assert.equal(await pass(), "False PruneHeld");
-      assert.equal(findCondition((await world.status("s")).conditions, "PruneHeld")?.reason, "EmptySet");
+      const empty = findCondition((await world.status("s")).conditions, "PruneHeld");
+      assert.equal(empty?.reason, "EmptySet");
+      assert.match(empty.message, /there is no manifest left in \/place\/s \(if they are on a file system of their own, see that it is mounted\); see/);
       await approve();
       assert.equal(await pass(), applied);
       assert.deepEqual([await world.names(), (await world.status("s")).inventory], [[], []]);
