@@ -145,6 +145,18 @@ else
         await provider.destroy(id, { volumes: true }, signal);
       }));
 
+    it("keeps no other container's network from going", () =>
+      withWorld(async ({ running, lxcPath }) => {
+        const name = `vd-test-${process.pid}`;
+        execFileSync("ip", ["netns", "add", name]);
+        try {
+          const id = await running();
+          const [here, there] = ["self", readFileSync(join(lxcPath, id, "monitor"), "utf8").trim()].map((pid) => readFileSync(`/proc/${pid}/mountinfo`, "utf8"));
+          assert.ok(here!.includes(`/netns/${name} `) && !there!.includes(" - nsfs "), there);
+        } finally {
+          execFileSync("ip", ["netns", "del", name]);
+        }
+      }));
     it("believes no note of a process that is another one by now", () =>
       withWorld(async (world) => {
         const { provider, running, signal } = world;
