@@ -1,4 +1,4 @@
-const restartDelayMsMax = 60_000;
+export const restartDelayMsMax = 60_000;
 
 /** The first failure is answered at once; then 1, 2, 4 … 60 seconds. */
 export function restartDelayMs(failures: number): number {

@@ -4,9 +4,10 @@ import { sourceAnnotation } from "../../src/api/annotations.ts";
 import type { Source } from "../../src/api/source.ts";
 import { keyOf, type Key } from "../../src/base/keys.ts";
 import { requeue, settled, type Outcome, type Reconciler } from "../../src/runtime/reconciler.ts";
+import { interrupted, unlessUnwanted } from "../../src/runtime/unless-unwanted.ts";
 import { createSourceMemory, type SourceMemory } from "./memory.ts";
 import type { SourceControllerParts } from "./parts.ts";
-import { planOf, SourcePass } from "./pass.ts";
+import { planOf, SourcePass, type PassEnd } from "./pass.ts";
 import type { SourcePlan } from "./steps.ts";
 import type { Reading } from "../../src/sources/source-reader.ts";
 
@@ -68,10 +69,17 @@ export function createSourceReconciler(parts: SourceControllerParts): SourceReco
       const pass = new SourcePass(parts, source, memoryOf(key, source));
       if (source.spec.suspend) {
         await reader.release(key);
-        await pass.write({ kind: "suspended" });
+        await pass.end({ kind: "suspended" });
         return settled;
       }
-      const end = await pass.run(signal);
+      let end: PassEnd;
+      try {
+        end = await unlessUnwanted(clock, () => isAnother(source, sources.byKey(key)), signal, (wanted) => pass.run(wanted));
+      } catch (error) {
+        // What it did so far is as if it had been cut off: the next pass does the rest, of the spec as it is now.
+        if (error === interrupted) return requeue(passGapMs);
+        throw error;
+      }
       if (pass.hasReverted) turns.set(key, { begunMs: nowMs, reverts: reverts + 1, revertedMs: nowMs });
       const intervalMs = (source.spec.git ?? source.spec.directory)!.intervalSeconds * 1000;
       return requeue(end === "waiting" ? awaitGoneMs : end === "unreadable" ? Math.min(unreadableMs, intervalMs) : intervalMs);
@@ -84,6 +92,11 @@ export function createSourceReconciler(parts: SourceControllerParts): SourceReco
       return { source, reading, plan: await planOf(parts, source, reading, createSourceMemory(name), signal) };
     },
   };
+}
+
+/** Whether a pass that began with the first is for nothing: a fetch may take minutes that the spec says not to make any more. */
+function isAnother({ metadata: { uid, generation } }: Source, now: Source | undefined): boolean {
+  return now === undefined || isDeleting(now) || now.metadata.uid !== uid || now.metadata.generation !== generation;
 }
 
 /** The last pass of a Source, and how often it has set again what somebody else had changed, one soon after the other. */

@@ -10,12 +10,15 @@ import { managerOf, wantedOf } from "./wanted.ts";
 
 /**
  * What is kept of a Source between two passes so that one over a settled set costs little. Everything in it follows from what is read and
- * stored (INV-1): without it a pass takes longer and does the same.
+ * stored (INV-1): without it a pass takes longer and does the same. Only the last good set is known from nowhere else; without it what others
+ * change stays so until there is a set again.
  */
 export interface SourceMemory {
   readonly manifests: ManifestCache;
   wanted(manifest: ManifestObject): Wanted;
   readonly preview: Preview;
+  /** The set that was applied last, and of which spec. It shares what has not changed since with what is read now, and has the same bounds. */
+  lastGood: { readonly generation: number; readonly wanted: readonly Wanted[] } | undefined;
 }
 
 interface KnownPreview {
@@ -30,6 +33,7 @@ export function createSourceMemory(source: string): SourceMemory {
   const manager = managerOf(source);
   return {
     manifests: createManifestCache(),
+    lastGood: undefined,
     wanted(manifest) {
       let known = wanted.get(manifest);
       if (known === undefined) wanted.set(manifest, (known = wantedOf(source, manifest)));

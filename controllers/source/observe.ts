@@ -13,7 +13,12 @@ import { refKey, type ObjectRef } from "./steps.ts";
 export async function observeSource({ store, sources }: Pick<SourceControllerParts, "store" | "sources">, source: Source, reading: Extract<Reading, { readonly kind: "read" }>, memory: SourceMemory, signal: AbortSignal): Promise<SourceObservation> {
   const { targetNamespace } = source.spec;
   const { objects, problems } = await memory.manifests.read(reading.texts, { namespace: targetNamespace ?? "default", namespaceGiven: targetNamespace !== undefined, givenBy: "spec.targetNamespace" }, signal);
-  const wanted = objects.map((each) => memory.wanted(each));
+  return await observeWanted({ store, sources }, source, { wanted: objects.map((each) => memory.wanted(each)), problems: [...reading.problems, ...problems], missing: reading.missing }, memory);
+}
+
+/** The same of a set that has been read already. */
+export async function observeWanted({ store, sources }: Pick<SourceControllerParts, "store" | "sources">, source: Source, set: Pick<SourceObservation, "wanted" | "problems" | "missing">, memory: SourceMemory): Promise<SourceObservation> {
+  const { wanted } = set;
   const recorded = (source.status?.inventory ?? []).flatMap(({ kind, namespace, name }): readonly ObjectRef[] => (isKindName(kind) ? [{ kind, namespace, name }] : []));
   const live = new Map<string, AnyObject>();
   for (const ref of [...wanted, ...recorded]) {
@@ -28,7 +33,7 @@ export async function observeSource({ store, sources }: Pick<SourceControllerPar
     if (found?.kind === "Namespace") namespaces.set(name, found);
   }
   const neighbours = (await Promise.all(rooms.map((namespace) => store.list("Service", { namespace })))).flatMap(({ items }) => items);
-  return { wanted, problems: [...reading.problems, ...problems], missing: reading.missing, live, namespaces, neighbours, sourceExists: (name) => sources.get({ name }) !== undefined, preview: memory.preview };
+  return { ...set, live, namespaces, neighbours, sourceExists: (name) => sources.get({ name }) !== undefined, preview: memory.preview };
 }
 
 async function find(store: Pick<Store, "get">, { kind, namespace, name }: ObjectRef): Promise<AnyObject | undefined> {

@@ -5,8 +5,8 @@ import type { SourceReader } from "../../src/sources/source-reader.ts";
 import type { Store } from "../../src/store/store.ts";
 
 export interface SourceControllerParts {
-  /** updateStatus resolves when the cache has seen it (INV-9). */
-  readonly store: Pick<Store, "get" | "list" | "create" | "patch" | "delete" | "updateStatus">;
+  /** update and updateStatus resolve when the cache has seen it (INV-9). */
+  readonly store: Pick<Store, "get" | "list" | "create" | "patch" | "delete" | "update" | "updateStatus">;
   readonly sources: Lister<"Source">;
   readonly reader: SourceReader;
   readonly recorder: EventRecorder;

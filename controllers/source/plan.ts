@@ -1,4 +1,4 @@
-import { approvedPruneAnnotation, pruneAnnotation, sourceAnnotation } from "../../src/api/annotations.ts";
+import { pruneAnnotation, sourceAnnotation } from "../../src/api/annotations.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Namespace } from "../../src/api/namespace.ts";
 import { isKindName, type AnyObject, type KindName } from "../../src/api/registry.ts";
@@ -7,6 +7,7 @@ import type { InventoryEntry, Source } from "../../src/api/source.ts";
 import type { ManifestProblem } from "../../src/manifests/manifest-problem.ts";
 import { setProblems } from "../../src/manifests/set-problems.ts";
 import { planObject, type ObjectPlan, type Preview } from "./plan-object.ts";
+import { approvalInForce } from "./approval.ts";
 import { holdPrune } from "./prune-guard.ts";
 import { refKey, type ObjectRef, type SourcePlan, type SourceProblem, type SourceStep, type Wanted } from "./steps.ts";
 import { kindProblems, problemOf, wantedByKey } from "./wanted.ts";
@@ -34,7 +35,7 @@ export interface SourceObservation {
 /** What is to be done so that the cluster holds what a Source's set says, and nothing that it said before and says no more. Pure. */
 export function planSource(source: Source, seen: SourceObservation): SourcePlan {
   const { wanted, live } = seen;
-  const { metadata: { name, annotations = {} }, spec, status } = source;
+  const { metadata: { name }, spec, status } = source;
   const inventory = status?.inventory ?? [];
   const entries = new Map(inventory.map((each) => [refKey(each), each]));
   const keys = wantedByKey(wanted);
@@ -61,13 +62,13 @@ export function planSource(source: Source, seen: SourceObservation): SourcePlan 
     owned: inventory.length,
     wanted: wanted.length,
     maxPrunePercent: spec.maxPrunePercent,
-    approved: annotations[approvedPruneAnnotation],
-    missing: seen.missing,
+    missing: seen.missing ?? noneLeft(spec),
   });
-  if (held !== undefined) return { kind: "held", held, steps, drift };
+  const isApproved = held !== undefined && held.approval === approvalInForce(source);
+  if (held !== undefined && !isApproved) return { kind: "held", held, steps, drift };
   if (seen.missing !== undefined && !isMeantToBeEmpty(source, gone)) return { kind: "refused", reason: "NotFound", problems: [{ file: "", message: seen.missing }] };
   const fresh = wanted.filter((each) => !entries.has(refKey(each))).map(({ kind, namespace, name: object }): InventoryEntry => ({ kind, ...(namespace === undefined ? {} : { namespace }), name: object, hash: "" }));
-  return { kind: "go", steps, drift, claims: [...inventory, ...fresh] };
+  return { kind: "go", steps, drift, isApproved, claims: [...inventory, ...fresh] };
 }
 
 /**
@@ -76,6 +77,12 @@ export function planSource(source: Source, seen: SourceObservation): SourcePlan 
  */
 function isMeantToBeEmpty({ status }: Source, gone: readonly GoneStep[]): boolean {
   return gone.some((step) => step.do === "prune") || (status?.lastAppliedRevision !== undefined && gone.every((step) => step.do === "forget"));
+}
+
+/** A mount point without its file system looks like a directory that somebody has emptied. */
+function noneLeft({ directory, git }: Source["spec"]): string {
+  if (directory !== undefined) return `there is no manifest left in ${directory.path} (if they are on a file system of their own, see that it is mounted)`;
+  return `there is no manifest left in ${git?.path === "" ? "" : `${git?.path} of `}${git?.url}`;
 }
 
 type GoneStep = Extract<SourceStep, { readonly do: "prune" | "release" }> | { readonly do: "forget" };

@@ -13,21 +13,18 @@ export interface PruneWish {
   /** Objects it wants. */
   readonly wanted: number;
   readonly maxPrunePercent: SourceSpec["maxPrunePercent"];
-  /** Why nothing is wanted, when that is known. */
-  readonly missing?: string | undefined;
-  /** The approval that was given, if any. */
-  readonly approved: string | undefined;
+  /** Why nothing is wanted, should that be so. */
+  readonly missing: string;
 }
 
 /** What is to be held back until somebody says that it is meant; undefined: nothing. */
-export function holdPrune({ prunes, owned, wanted, maxPrunePercent, missing, approved }: PruneWish): HeldPrune | undefined {
+export function holdPrune({ prunes, owned, wanted, maxPrunePercent, missing }: PruneWish): HeldPrune | undefined {
   if (prunes.length === 0) return undefined;
   const percent = Math.round((prunes.length * 100) / owned);
   const isTooMany = prunes.length >= guardedPrunesMin && prunes.length * 100 > maxPrunePercent * owned;
   if (wanted > 0 && !isTooMany) return undefined;
   const approval = fingerprint(prunes.map((each) => `${refKey(each)} ${each.uid}`).sort());
-  if (approved === approval) return undefined;
   const reason = wanted === 0 ? "EmptySet" : "TooMany";
-  const why = wanted === 0 ? (missing ?? "there is no manifest left") : `${prunes.length} of ${owned} objects are in it no more, ${percent} % of them, and maxPrunePercent is ${maxPrunePercent}`;
+  const why = wanted === 0 ? missing : `${prunes.length} of ${owned} objects are in it no more, ${percent} % of them, and maxPrunePercent is ${maxPrunePercent}`;
   return { reason, approval, refs: prunes, message: `nothing is applied or deleted: ${why}` };
 }

@@ -8,8 +8,8 @@ export type PassResult =
   | { readonly kind: "suspended" }
   /** The repository is being asked: nothing is known yet. */
   | { readonly kind: "fetching" }
-  | { readonly kind: "unreadable"; readonly reason: string; readonly message: string }
-  | { readonly kind: "refused"; readonly revision: string; readonly reason: "Invalid" | "Refused" | "NotFound"; readonly problems: readonly SourceProblem[] }
+  | { readonly kind: "unreadable"; readonly reason: string; readonly message: string; readonly kept?: KeptFacts | undefined }
+  | { readonly kind: "refused"; readonly revision: string; readonly reason: "Invalid" | "Refused" | "NotFound"; readonly problems: readonly SourceProblem[]; readonly kept?: KeptFacts | undefined }
   | { readonly kind: "held"; readonly revision: string; readonly held: HeldPrune; readonly drift: readonly Drift[] }
   /** On its way: `inventory` is put on record before anything is done. */
   | { readonly kind: "begun"; readonly revision: string; readonly inventory: readonly InventoryEntry[] }
@@ -22,6 +22,9 @@ export type PassResult =
       /** Objects that are still going and are made again then. */
       readonly waiting: readonly string[];
     };
+
+/** Of the last good set, where the objects were held to it. */
+type KeptFacts = Pick<Extract<PassResult, { readonly kind: "done" }>, "inventory" | "drift">;
 
 export interface PassFacts {
   readonly nowMs: number;
@@ -42,7 +45,7 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
     ...changed,
     observedGeneration,
     ...(facts.syncRequest === undefined || result.kind === "begun" ? {} : { lastSyncRequest: facts.syncRequest }),
-    conditions: [...setConditions(old.conditions, timestamp(facts.nowMs), ...[...conditions, ...fetched(spec, result, facts)].map((each) => ({ ...each, observedGeneration })))],
+    conditions: [...setConditions(stillTrue(old.conditions, spec, result), timestamp(facts.nowMs), ...[...conditions, ...fetched(spec, result, facts)].map((each) => ({ ...each, observedGeneration })))],
   });
   const ready = (status: "True" | "False", reason: string, message: string) => ({ type: "Ready", status, reason, message }) as const;
   const held = (status: "True" | "False", reason: string, message: string) => ({ type: "PruneHeld", status, reason, message }) as const;
@@ -62,13 +65,14 @@ export function sourceStatus({ metadata, spec, status: old = {} }: Source, resul
       return { ...old, conditions: [...setConditions(old.conditions, timestamp(facts.nowMs), ...(isNew ? [unknown("Ready")] : []), unknown("Fetched"))] };
     }
     case "unreadable":
-      return set([ready("False", result.reason, result.message), held("True", result.reason, `nothing is deleted as long as the manifests cannot be read; ${nothingToApprove}`)], toldDrift);
+      return set([ready("False", result.reason, result.message), held("True", result.reason, `nothing is deleted as long as the manifests cannot be read; ${nothingToApprove}`)], result.kept === undefined ? toldDrift : keptIn(result.kept));
     case "refused": {
       const [first] = result.problems;
       const more = result.problems.length === 1 ? "" : ` (and ${result.problems.length - 1} more)`;
       const message = `${placed(first!)}${more}; nothing of it is applied, and the objects stay as they are`;
       return set([ready("False", result.reason, message), held("True", result.reason, `nothing is deleted as long as something is wrong with the manifests; ${nothingToApprove}`)], {
         lastAttemptedRevision: result.revision, problems: result.problems.slice(0, sourceToldMax).map((each) => ({ ...each })), problemCount: result.problems.length,
+        ...(result.kept === undefined ? {} : keptIn(result.kept)),
       });
     }
     case "held": {
@@ -100,6 +104,15 @@ const nothingToApprove = "there is nothing to approve";
 function fetched({ git }: Source["spec"], { kind }: PassResult, { stale }: PassFacts): readonly Omit<ConditionInput, "observedGeneration">[] {
   if (git === undefined || kind === "suspended") return [];
   return [stale === undefined ? { type: "Fetched", status: "True", reason: "Fetched", message: "the repository answers" } : { type: "Fetched", status: "False", ...stale }];
+}
+
+/** Without what is said of a repository that is followed no more, and of a fetch that was given up and that nobody waits for while nothing is read. */
+function stillTrue(conditions: SourceStatus["conditions"], { git }: Source["spec"], { kind }: PassResult): SourceStatus["conditions"] {
+  return conditions?.filter(({ type, status }) => type !== "Fetched" || (git !== undefined && (kind !== "suspended" || status !== "Unknown")));
+}
+
+function keptIn({ inventory, drift }: KeptFacts): Pick<SourceStatus, "inventory" | "drift"> {
+  return { inventory: [...inventory], ...told(drift) };
 }
 
 function told(drift: readonly Drift[]): Pick<SourceStatus, "drift"> {

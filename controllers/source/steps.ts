@@ -78,6 +78,8 @@ export type SourcePlan =
       readonly kind: "go";
       readonly steps: readonly SourceStep[];
       readonly drift: readonly Drift[];
+      /** Whether it would be held, had nobody approved its deletions. */
+      readonly isApproved: boolean;
       /** All that it has or will have, to be on record before anything is done: what was recorded, and what is made now. */
       readonly claims: readonly InventoryEntry[];
     };

@@ -2,20 +2,16 @@ import { unreachable } from "../../src/base/assert.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import { instanceId, type Progress, type Provider } from "../../src/providers/provider.ts";
+import { unlessUnwanted } from "../../src/runtime/unless-unwanted.ts";
 import { restore, takeSnapshot } from "./carry-out-snapshots.ts";
 import type { WorkspaceDraft } from "./draft.ts";
 import { instanceSpec, specHashOf } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { Placer } from "./place.ts";
-import type { WorkspaceStep } from "./plan.ts";
+import type { WorkspaceStep } from "./workspace-plan.ts";
 
-/** How often a long step looks whether it is still wanted. */
-const interruptCheckMs = 250;
 /** How often creation's progress may become a status write. */
 const progressIntervalMs = 1000;
-
-/** The reason of an abort that means: the Workspace changed under a long step; look again. */
-export const interrupted = new Error("the Workspace changed meanwhile");
 
 /** True: this pass is over, as the Workspace is gone or on another Node. */
 export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, draft: WorkspaceDraft, step: WorkspaceStep, provider: Provider, signal: AbortSignal): Promise<boolean> {
@@ -30,7 +26,7 @@ export async function carryOut(parts: WorkspaceControllerParts, placer: Placer, 
       recorder.event(draft.stored, "Normal", "Created", `made ${id}${draft.stored.spec.image === undefined ? "" : ` from ${draft.stored.spec.image}`}`);
       return false;
     case "start":
-      await unlessUnwanted(parts, draft, isAnother(draft.stored, provider), signal, (wanted) => provider.start(id, wanted));
+      await unlessNow(parts, draft, isAnother(draft.stored, provider), signal, (wanted) => provider.start(id, wanted));
       recorder.event(draft.stored, "Normal", "Started", `started ${id}`);
       return false;
     case "stop":
@@ -92,29 +88,19 @@ async function create(parts: WorkspaceControllerParts, draft: WorkspaceDraft, pr
   };
   try {
     const isChanged = (now: Workspace) => now.metadata.generation > started.metadata.generation;
-    await unlessUnwanted(parts, draft, isChanged, signal, (wanted) => provider.create(instanceSpec(started, cluster, started.status?.ports ?? [], provider), progress, wanted));
+    await unlessNow(parts, draft, isChanged, signal, (wanted) => provider.create(instanceSpec(started, cluster, started.status?.ports ?? [], provider), progress, wanted));
   } finally {
     await telling;
   }
 }
 
 /** Takes a long step, and gives it up once the Workspace is gone or is such that nobody wants it any more. @throws interrupted */
-async function unlessUnwanted({ clock, workspaces }: WorkspaceControllerParts, { stored }: WorkspaceDraft, isUnwanted: (now: Workspace) => boolean, signal: AbortSignal, act: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const interrupt = new AbortController();
-  let check: Disposable;
-  const arm = () => {
-    check = clock.after(interruptCheckMs, () => {
-      const now = workspaces.get(stored.metadata);
-      if (now === undefined || isUnwanted(now)) interrupt.abort(interrupted);
-      else arm();
-    });
+async function unlessNow({ clock, workspaces }: WorkspaceControllerParts, { stored }: WorkspaceDraft, isUnwanted: (now: Workspace) => boolean, signal: AbortSignal, act: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const isGoneOrUnwanted = () => {
+    const now = workspaces.get(stored.metadata);
+    return now === undefined || isUnwanted(now);
   };
-  arm();
-  try {
-    await act(AbortSignal.any([signal, interrupt.signal]));
-  } finally {
-    check![Symbol.dispose]();
-  }
+  await unlessUnwanted(clock, isGoneOrUnwanted, signal, act);
 }
 
 /** The Workspace is gone from everywhere: lets it go. */

@@ -1,7 +1,7 @@
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Node } from "../../src/api/node.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
-import { isTolerated } from "./schedule.ts";
+import { isTolerated } from "../../src/api/schedule.ts";
 
 /** Its Node lets a Workspace run there no longer. */
 export interface Eviction {

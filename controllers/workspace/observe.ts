@@ -1,4 +1,5 @@
 import { timeoutSignal } from "../../src/base/clock.ts";
+import { messageOf } from "../../src/base/errors.ts";
 import { keyOf } from "../../src/base/keys.ts";
 import { isDeleting } from "../../src/api/meta.ts";
 import type { Service } from "../../src/api/service.ts";
@@ -11,13 +12,20 @@ import type { WorkspaceDraft } from "./draft.ts";
 import type { Eviction } from "./eviction.ts";
 import { diskSizesOf, specHashOf } from "./instance-spec.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
-import type { WorkspaceObservation } from "./plan.ts";
+import { lastLinesOf } from "./why-ended.ts";
+import type { WorkspaceObservation } from "./workspace-plan.ts";
 import type { SnapshotsSeen } from "./plan-snapshots.ts";
 
 const inspectTimeoutMs = 15_000;
+const consoleTimeoutMs = 5000;
+/** Of a console's end; a few lines of it are told. */
+const consoleBytesMax = 4096;
 
-/** "silent": the machine says nothing at the moment, which changes nothing. */
-export async function observeInstance(parts: WorkspaceControllerParts, draft: WorkspaceDraft, machine: Machine, provider: Provider, eviction: Eviction | undefined, signal: AbortSignal): Promise<WorkspaceObservation | "silent"> {
+/**
+ * "silent": the machine says nothing at the moment, which changes nothing.
+ * @param wasStarted in this very pass
+ */
+export async function observeInstance(parts: WorkspaceControllerParts, draft: WorkspaceDraft, machine: Machine, provider: Provider, eviction: Eviction | undefined, wasStarted: boolean, signal: AbortSignal): Promise<WorkspaceObservation | "silent"> {
   const { clock, instances } = parts;
   const specHash = specHashOf(draft.stored, provider);
   let instance: Instance | undefined;
@@ -35,7 +43,21 @@ export async function observeInstance(parts: WorkspaceControllerParts, draft: Wo
   const down = goingDown(draft.stored) !== undefined || eviction !== undefined || (instance !== undefined && instance.specHash !== specHash);
   const running = down && instance?.state === "running" ? await servicesInTheWay(parts, draft.stored, machine, provider, instance, signal) : { names: [], graceSeconds: 0 };
   if (running === "silent") return running;
-  return { instance: { kind: "known", instance }, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, snapshots, disks: provider.growDisks === undefined ? undefined : diskSizesOf(draft.stored), now: clock.now() };
+  // A startId on record means that it ran and nobody here stopped it: a stop takes the startId away.
+  const hasEnded = !down && instance?.state === "stopped" && (wasStarted || draft.stored.status?.startId !== undefined);
+  const end = hasEnded ? { lastLines: await lastLines(parts, provider, draft.instanceId, signal) } : undefined;
+  return { instance: { kind: "known", instance }, end, specHash, difference: instance !== undefined && instance.generation === draft.stored.metadata.generation ? "it was asked for" : "its spec has changed", running, eviction, snapshots, disks: provider.growDisks === undefined ? undefined : diskSizesOf(draft.stored), now: clock.now() };
+}
+
+/** That they cannot be read is told in their place: it is no reason not to start it again. */
+async function lastLines({ clock }: WorkspaceControllerParts, provider: Provider, id: string, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    using bound = timeoutSignal(clock, consoleTimeoutMs, "reading its console", signal);
+    return lastLinesOf((await provider.console?.(id, consoleBytesMax, bound.signal)) ?? "");
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return [`(its console cannot be read: ${messageOf(error)})`];
+  }
 }
 
 async function observeSnapshots({ stored, instanceId }: WorkspaceDraft, provider: Provider, signal: AbortSignal): Promise<SnapshotsSeen | undefined> {

@@ -6,9 +6,10 @@ import type { Node } from "../../src/api/node.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import { ProviderError, type Instance, type Provider } from "../../src/providers/provider.ts";
 import { requeue, settled, type Outcome } from "../../src/runtime/reconciler.ts";
+import { interrupted } from "../../src/runtime/unless-unwanted.ts";
 import type { Machine } from "../machines.ts";
 import { whyUnknown } from "../node/why-unknown.ts";
-import { carryOut, finish, interrupted, leave } from "./carry-out.ts";
+import { carryOut, finish, leave } from "./carry-out.ts";
 import { WorkspaceDraft } from "./draft.ts";
 import { evictionOf, type Eviction } from "./eviction.ts";
 import { planFailover, type FailoverPlan } from "./failover.ts";
@@ -18,7 +19,8 @@ import { removeLeftBehind } from "./left-behind.ts";
 import { observeInstance } from "./observe.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { Placer } from "./place.ts";
-import { planWorkspace, workspaceFinalizer, type WorkspacePlan } from "./plan.ts";
+import { planWorkspace, workspaceFinalizer } from "./plan.ts";
+import type { WorkspacePlan } from "./workspace-plan.ts";
 
 /** A pass goes from nothing to running: create, start, and the look that finds it running. */
 const looksMax = 6;
@@ -125,8 +127,9 @@ export class WorkspacePass {
   async #converge(node: Node, machine: Machine, provider: Provider, note: string, signal: AbortSignal): Promise<Outcome> {
     let plan: WorkspacePlan | undefined;
     let made = false;
+    let wasStarted = false;
     for (let look = 0; look < looksMax; look++) {
-      const observation = await observeInstance(this.#parts, this.#draft, machine, provider, this.#evicted(node), signal);
+      const observation = await observeInstance(this.#parts, this.#draft, machine, provider, this.#evicted(node), wasStarted, signal);
       if (observation === "silent") return requeue(unknownRetryMs);
       const instance = observation.instance.kind === "known" ? observation.instance.instance : undefined;
       if (observation.instance.kind === "known" && !isDeleting(this.#draft.stored)) {
@@ -147,6 +150,7 @@ export class WorkspacePass {
         for (const step of plan.steps) {
           if (await carryOut(this.#parts, this.#shared.placer, this.#draft, step, provider, signal)) return step.do === "move" ? requeue(0) : settled;
           made ||= step.do === "create";
+          wasStarted ||= step.do === "start";
         }
       } catch (error) {
         if (signal.aborted) throw error;

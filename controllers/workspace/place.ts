@@ -5,8 +5,8 @@ import type { LeftBehind, WorkspaceStatus } from "../../src/api/workspace.ts";
 import type { WorkspaceDraft } from "./draft.ts";
 import type { WorkspaceControllerParts } from "./parts.ts";
 import type { Placements } from "./placements.ts";
-import { noLongerRuns } from "./plan.ts";
-import { schedule, type Placement } from "./schedule.ts";
+import { noLongerRuns } from "./outline.ts";
+import { schedule, type Placement } from "../../src/api/schedule.ts";
 
 /** Chooses Nodes for Workspaces and writes down what was chosen, in one write, before anything is made there. */
 export interface Placer {

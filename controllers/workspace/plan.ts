@@ -1,59 +1,15 @@
-import { findCondition, type ConditionInput } from "../../src/api/conditions.ts";
+import { findCondition } from "../../src/api/conditions.ts";
 import { isDeleting } from "../../src/api/meta.ts";
-import type { Workspace, WorkspaceStatus } from "../../src/api/workspace.ts";
-import type { DiskSizes, Instance } from "../../src/providers/provider.ts";
-import { signalOf } from "../exit-words.ts";
+import type { Workspace } from "../../src/api/workspace.ts";
+import type { Instance } from "../../src/providers/provider.ts";
 import type { Eviction } from "./eviction.ts";
-import { planDisks, type GrowDisksStep } from "./plan-disks.ts";
-import { planSnapshots, type SnapshotsPlan, type SnapshotsSeen, type SnapshotStep } from "./plan-snapshots.ts";
+import { cameBack, consoleHint, noLongerRuns, outline } from "./outline.ts";
+import { planDisks } from "./plan-disks.ts";
+import { calmMs, calmMsLeft, planStart } from "./plan-start.ts";
+import { planSnapshots, type SnapshotsPlan } from "./plan-snapshots.ts";
+import type { WorkspaceObservation, WorkspacePlan, WorkspaceStep } from "./workspace-plan.ts";
 
 export const workspaceFinalizer = "vendetta.dev/workspace";
-
-/** What was seen of the world, read for this very pass. */
-export interface WorkspaceObservation {
-  /** unknown: the node or its engine could not be asked. Nothing is concluded from that (INV-5). */
-  readonly instance: { readonly kind: "unknown"; readonly reason: string; readonly message: string } | { readonly kind: "known"; readonly instance: Instance | undefined };
-  /** Fingerprint of what the spec asks to be made. */
-  readonly specHash: string;
-  /** What differs between the instance and the spec, for people: "image busybox → node:20". */
-  readonly difference: string;
-  /** Services that are not down yet, and the seconds they may take to stop, one after the other. */
-  readonly running: { readonly names: readonly string[]; readonly graceSeconds: number };
-  /** Its Node wants it gone. `move` only when another Node fits now. */
-  readonly eviction?: Eviction | undefined;
-  /** undefined: nobody asks for any. */
-  readonly snapshots?: SnapshotsSeen | undefined;
-  /** What its disks are to hold at least; undefined: its engine cannot change that of an instance. */
-  readonly disks?: DiskSizes | undefined;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-}
-
-export type WorkspaceStep =
-  /** Say what is about to happen, before it does. */
-  | { readonly do: "announce"; readonly type: "Normal" | "Warning"; readonly reason: string; readonly message: string }
-  | { readonly do: "create" }
-  | { readonly do: "start" }
-  | { readonly do: "stop" }
-  | { readonly do: "destroy"; readonly volumes: boolean }
-  /** Place it on another Node, now that there is nothing of it on its own. */
-  | { readonly do: "move"; readonly why: string }
-  | SnapshotStep
-  | GrowDisksStep
-  /** Put its disk back, which is on record from then on. */
-  | { readonly do: "restore"; readonly snapshot: string }
-  | { readonly do: "finish" };
-
-export interface WorkspacePlan {
-  readonly steps: readonly WorkspaceStep[];
-  readonly status: Partial<WorkspaceStatus> & { readonly phase: NonNullable<WorkspaceStatus["phase"]> };
-  readonly condition: ConditionInput;
-  /** Beside that of `condition`. */
-  readonly moreConditions: readonly ConditionInput[];
-  /** Whether the world will look different at once: look again in the same pass. */
-  readonly lookAgain: boolean;
-  readonly afterMs: number | undefined;
-}
 
 /** Services are given this long beyond their own grace before their instance is stopped under them. */
 const servicesSlackMs = 10_000;
@@ -94,9 +50,9 @@ function planInstance(workspace: Workspace, seen: WorkspaceObservation, instance
   if (!isSame) return planRecreate(workspace, seen, instance);
   // Before it is started, so that its boot finds it.
   if (growth !== undefined) return meanwhile(workspace, [growth]);
-  if (instance.state !== "running") return planStart(workspace, instance);
+  if (instance.state !== "running") return planStart(workspace, seen, instance);
   // The start on record is one that was entered: after a restart of the server nobody has to wait for it again.
-  return instance.awaitsEntry === true && workspace.status?.startId !== instance.startId ? planEntry(workspace) : running(workspace, instance);
+  return instance.awaitsEntry === true && workspace.status?.startId !== instance.startId ? planEntry(workspace) : running(workspace, instance, seen.now);
 }
 
 /** Not to run now, whatever the reason. */
@@ -115,39 +71,9 @@ function planCreate(workspace: Workspace): WorkspacePlan {
   });
 }
 
-/** What the status says of an instance that runs, taken away. */
-export const noLongerRuns = { startId: undefined, startedAt: undefined, address: undefined, remarks: undefined } as const;
-
-/** A startId on record that is taken away unasked is what counts as a restart; taken away, it cannot count twice. */
-function cameBack(workspace: Workspace): Partial<WorkspaceStatus> {
-  const { startId, restarts = 0 } = workspace.status ?? {};
-  return { ...noLongerRuns, restarts: startId === undefined ? restarts : restarts + 1 };
-}
-
-function planStart(workspace: Workspace, instance: Instance): WorkspacePlan {
-  // A startId on record means it ran and nobody here stopped it: a stop takes the startId away.
-  const died = workspace.status?.startId !== undefined;
-  const steps: WorkspaceStep[] = died ? [{ do: "announce", type: "Warning", reason: "InstanceEnded", message: `${instance.id} ${howItEnded(instance)}; starting it again` }, { do: "start" }] : [{ do: "start" }];
-  return outline(workspace, {
-    phase: "Starting", reason: "Starting", message: `its instance is being started${consoleHint(workspace)}`, steps, lookAgain: true, acted: false,
-    facts: died ? cameBack(workspace) : noLongerRuns,
-  });
-}
-
 /** It runs, and that is not enough. */
 function planEntry(workspace: Workspace): WorkspacePlan {
   return outline(workspace, { phase: "Starting", reason: "Starting", message: `its instance runs, and is waited for until it can be worked in${consoleHint(workspace)}`, steps: [{ do: "start" }], lookAgain: true, acted: false });
-}
-
-/** A machine may take minutes, and says meanwhile what it does. */
-function consoleHint({ metadata: { name }, spec }: Workspace): string {
-  return spec.provider === "qemu" ? `; 'vendetta logs --console ${name}' shows how far it is` : "";
-}
-
-function howItEnded({ outOfMemory, exitCode }: Instance): string {
-  if (outOfMemory) return "was killed for want of memory";
-  const signal = exitCode === undefined ? undefined : signalOf(exitCode);
-  return signal === undefined ? `ended${exitCode === undefined ? "" : ` with exit code ${exitCode}`}` : `was ended by ${signal}`;
 }
 
 /** Nothing in it has ended: its services are as they were once it goes on, also to be stopped in order. */
@@ -156,11 +82,16 @@ function planResume(workspace: Workspace, instance: Instance): WorkspacePlan {
   return outline(workspace, { phase: "Starting", reason: "Paused", message, steps: [{ do: "announce", type: "Warning", reason: "Paused", message }, { do: "start" }], lookAgain: true, acted: false });
 }
 
-function running(workspace: Workspace, instance: Instance): WorkspacePlan {
+function running(workspace: Workspace, instance: Instance, now: number): WorkspacePlan {
   const { startId, startedAt, address, remarks = [] } = instance;
+  const { restarts = 0, lastEnd } = workspace.status ?? {};
+  const counts = (lastEnd?.inARow ?? 0) > 0;
+  const leftMs = counts ? calmMsLeft(workspace, now) : undefined;
   return outline(workspace, {
     phase: "Running", ready: "True", reason: "Running", message: `${instance.id} runs`, acted: true,
-    facts: { startId, startedAt, address, remarks: remarks.length === 0 ? undefined : [...remarks], restarts: workspace.status?.restarts ?? 0, failures: undefined, nextRetryTime: undefined },
+    facts: { startId, startedAt, address, remarks: remarks.length === 0 ? undefined : [...remarks], restarts, failures: undefined, nextRetryTime: undefined, ...(leftMs === 0 ? { lastEnd: { ...lastEnd!, inARow: 0 } } : {}) },
+    // Only now it is written that it runs: the next look tells for how long that must go on.
+    ...(leftMs === undefined || leftMs === 0 ? {} : { afterMs: Math.min(leftMs, calmMs) }),
   });
 }
 
@@ -273,29 +204,4 @@ function stopped(workspace: Workspace, what: string, eviction: Eviction | undefi
     ? `stopped; ${what}`
     : `stopped, as ${cause.why}; ${what}${cause.refusal === undefined ? "" : `, as it cannot be moved: ${cause.refusal}`}${asked ? "" : "; it is started again when that is over"}`;
   return outline(workspace, { phase: "Stopped", reason: cause?.reason ?? "Stopped", message, acted: true, facts: { ...noLongerRuns, failures: undefined, nextRetryTime: undefined } });
-}
-
-interface Outline {
-  readonly phase: NonNullable<WorkspaceStatus["phase"]>;
-  readonly ready?: "True" | "False" | "Unknown";
-  readonly reason: string;
-  readonly message: string;
-  readonly steps?: readonly WorkspaceStep[];
-  readonly facts?: Partial<WorkspaceStatus>;
-  readonly lookAgain?: boolean;
-  readonly afterMs?: number;
-  /** The world agrees with this generation (INV-7). */
-  readonly acted: boolean;
-}
-
-function outline(workspace: Workspace, { phase, ready = "False", reason, message, steps = [], facts = {}, lookAgain = false, afterMs, acted }: Outline): WorkspacePlan {
-  const { generation } = workspace.metadata;
-  return {
-    steps,
-    status: { ...facts, phase, ...(acted ? { observedGeneration: generation } : {}) },
-    condition: { type: "Ready", status: ready, reason, message, ...(acted ? { observedGeneration: generation } : {}) },
-    moreConditions: [],
-    lookAgain,
-    afterMs,
-  };
 }

@@ -27,18 +27,44 @@ function isOurs(line: string, { comment }: AuthorizedKey): boolean {
   return !isComment(line) && fields.length === 3 && fields[2] === comment;
 }
 
+/** What was not there before the cluster's key was. */
+export interface MadeForKey {
+  readonly file: boolean;
+  /** ~/.ssh itself. */
+  readonly directory: boolean;
+}
+
+const nothingMade: MadeForKey = { file: false, directory: false };
+
+/** A comment line in a file that was made for the key: nobody else could tell later, as any machine may be let go of by another server. */
+function markOf({ comment }: AuthorizedKey, { directory }: MadeForKey): string {
+  return `# made ${directory ? "with its directory " : ""}for ${comment}`;
+}
+
+/** What was made for the key, as the file itself tells. */
+export function madeForKey(text: string, key: AuthorizedKey): MadeForKey {
+  const lines = linesOf(text).map((line) => line.trimEnd());
+  const directory = lines.includes(markOf(key, { file: true, directory: true }));
+  return { file: directory || lines.includes(markOf(key, { file: true, directory: false })), directory };
+}
+
+function isMark(line: string, key: AuthorizedKey): boolean {
+  return madeForKey(line, key).file;
+}
+
 export function hasKey(text: string, key: AuthorizedKey): boolean {
   return linesOf(text).some((line) => holds(line, key));
 }
 
-/** The same text when the key is there already. Else with one more line, and without the cluster's lines of older keys. */
-export function withKey(text: string, key: AuthorizedKey): string {
+/** The same text when the key is there already. Else with one more line, a mark before it where the file is made for it, and without the cluster's lines of older keys. */
+export function withKey(text: string, key: AuthorizedKey, made: MadeForKey = nothingMade): string {
   if (hasKey(text, key)) return text;
   const kept = linesOf(text).filter((line) => !isOurs(line, key)).join("");
-  return `${kept}${kept === "" || kept.endsWith("\n") ? "" : "\n"}${lineOf(key)}\n`;
+  const mark = made.file ? `${markOf(key, made)}\n` : "";
+  return `${kept}${kept === "" || kept.endsWith("\n") ? "" : "\n"}${mark}${lineOf(key)}\n`;
 }
 
-/** Without the key and without all lines of the cluster; the same text when there is none. */
+/** Without the key and without all lines of the cluster, its mark too; the same text when there is none. */
 export function withoutKey(text: string, key: AuthorizedKey): string {
-  return linesOf(text).filter((line) => !holds(line, key) && !isOurs(line, key)).join("");
+  return linesOf(text).filter((line) => !holds(line, key) && !isOurs(line, key) && !isMark(line, key)).join("");
 }

@@ -26,7 +26,6 @@ export interface EnrolParts {
 interface Installed {
   readonly where: string;
   readonly transport: SshTransport;
-  readonly put: PutKey;
 }
 
 /** `MachineAccess.enrol`. */
@@ -41,8 +40,8 @@ export async function enrol(parts: EnrolParts, machine: SshMachine, wish: EnrolW
   const undo = async () => {
     using bound = timeoutSignal(clock, undoMsMax, "taking the key away again");
     const left: string[] = [];
-    for (const { where, transport, put } of installed.splice(0).reverse()) {
-      await removeKey(transport, parts.key.authorized, bound.signal, put).catch((error: unknown) => left.push(`${where} (${messageOf(error)})`));
+    for (const { where, transport } of installed.splice(0).reverse()) {
+      await removeKey(transport, parts.key.authorized, bound.signal).catch((error: unknown) => left.push(`${where} (${messageOf(error)})`));
     }
     if (left.length > 0) throw new AccessError(`the key was put there, and could not be taken away again from ${left.join(", ")}: remove the line that ends in ${parts.key.authorized.comment} from ~/.ssh/authorized_keys`);
   };
@@ -93,7 +92,7 @@ async function enterHop(parts: EnrolParts, machine: SshMachine, wish: EnrolWish,
   await step("key", async () => {
     const put = await putKey(login.transport, key, wish.signal);
     if (put.changed) {
-      installed.push({ where, transport: login.transport, put });
+      installed.push({ where, transport: login.transport });
       return { text: `put into ~/.ssh/authorized_keys (${key.authorized.comment})` };
     }
     return { text: "is there already" };

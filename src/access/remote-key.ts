@@ -1,7 +1,7 @@
 import { codeOf, messageOf } from "../base/errors.ts";
 import type { Transport } from "../transports/transport.ts";
 import { AccessError } from "./access.ts";
-import { hasKey, withKey, withoutKey, type AuthorizedKey } from "./authorized-keys.ts";
+import { hasKey, madeForKey, withKey, withoutKey, type AuthorizedKey, type MadeForKey } from "./authorized-keys.ts";
 
 const commandMsMax = 20_000;
 /** Of an authorized_keys file. */
@@ -15,20 +15,29 @@ export interface PutKey {
   /** False: the key was there already. */
   readonly changed: boolean;
   /** What was not there before. */
-  readonly made: { readonly file: boolean; readonly directory: boolean };
+  readonly made: MadeForKey;
 }
 
 /** @throws AccessError */
 export async function installKey(transport: Transport, key: AuthorizedKey, signal: AbortSignal): Promise<PutKey> {
-  return await edit(transport, "put the cluster's key into", (text) => withKey(text, key), (text) => hasKey(text, key), undefined, signal);
+  return await edit(transport, { what: "put the cluster's key into", change: (text, made) => withKey(text, key, made), isDone: (text) => hasKey(text, key), madeEarlier: () => ({ file: false, directory: false }) }, signal);
 }
 
-/** Whether the key was taken away: false when it was not there. `put` also takes away what was made for it, if nothing else is in there. @throws AccessError */
-export async function removeKey(transport: Transport, key: AuthorizedKey, signal: AbortSignal, put?: PutKey): Promise<boolean> {
-  return (await edit(transport, "take the cluster's key out of", (text) => withoutKey(text, key), (text) => !hasKey(text, key), put, signal)).changed;
+/** Whether the key was taken away: false when it was not there. What was made for it goes, too, if nothing else is in there. @throws AccessError */
+export async function removeKey(transport: Transport, key: AuthorizedKey, signal: AbortSignal): Promise<boolean> {
+  return (await edit(transport, { what: "take the cluster's key out of", change: (text) => withoutKey(text, key), isDone: (text) => !hasKey(text, key), madeEarlier: (text) => madeForKey(text, key) }, signal)).changed;
 }
 
-async function edit(transport: Transport, what: string, change: (text: string) => string, isDone: (text: string) => boolean, put: PutKey | undefined, signal: AbortSignal): Promise<PutKey> {
+interface Edit {
+  readonly what: string;
+  /** @param made what is being made for it now */
+  readonly change: (text: string, made: MadeForKey) => string;
+  readonly isDone: (text: string) => boolean;
+  /** What was made for what is being taken away, by the file's text before. */
+  readonly madeEarlier: (text: string) => MadeForKey;
+}
+
+async function edit(transport: Transport, { what, change, isDone, madeEarlier }: Edit, signal: AbortSignal): Promise<PutKey> {
   try {
     const { code, stdout, stderr } = await transport.run(["sh", "-c", locate], { timeoutMs: commandMsMax, signal });
     if (code !== 0) throw new Error(stderr.trim() || `sh ended with exit code ${code}`);
@@ -36,16 +45,17 @@ async function edit(transport: Transport, what: string, change: (text: string) =
     const directory = made === "made";
     const path = rest.join("\n");
     const before = await read(transport, path);
+    const earlier = madeEarlier(before ?? "");
     try {
-      const after = change(before ?? "");
+      const after = change(before ?? "", { file: before === undefined, directory });
       if (after === (before ?? "")) return { changed: false, made: { file: false, directory: false } };
-      if (after === "" && put?.made.file === true) await transport.files.remove(path);
+      if (after === "" && earlier.file) await transport.files.remove(path);
       else await transport.files.write(path, Buffer.from(after, "latin1"), 0o600);
       if (!isDone((await read(transport, path)) ?? "")) throw new Error("it was written, and is not as written; does another program keep that file?");
       return { changed: true, made: { file: before === undefined, directory } };
     } finally {
       // It stays when anything is in there.
-      if (directory || put?.made.directory === true) await transport.run(["sh", "-c", 'cd && rmdir .ssh 2>/dev/null; true'], { timeoutMs: commandMsMax, signal });
+      if (directory || earlier.directory) await transport.run(["sh", "-c", 'cd && rmdir .ssh 2>/dev/null; true'], { timeoutMs: commandMsMax, signal });
     }
   } catch (error) {
     if (signal.aborted) throw error;

@@ -24,5 +24,5 @@ export const pruneAnnotation = "vendetta.dev/prune";
 /** Of a Source: a new value has it read and applied at once; `vendetta source sync` writes the time. */
 export const syncRequestAnnotation = "vendetta.dev/syncRequestedAt";
 
-/** Of a Source: `status.heldPrune.approval` of the deletions that may be carried out. */
+/** Of a Source: `status.heldPrune.approval` of the deletions that may be carried out. Taken away by the pass that has heard of it. */
 export const approvedPruneAnnotation = "vendetta.dev/approvedPrune";

@@ -69,7 +69,7 @@ const status = z.strictObject({
     .describe("Objects that somebody else has changed and that are left so, at most 20 entries."),
   heldPrune: z
     .strictObject({
-      approval: z.string().describe("What the annotation vendetta.dev/approvedPrune must be for this to be carried out; 'vendetta source approve' sets it."),
+      approval: z.string().describe("What the annotation vendetta.dev/approvedPrune must be for this to be carried out; 'vendetta source approve' sets it, and the next pass takes it away."),
       count: z.number().int().describe("How many objects would be deleted."),
       objects: z.array(z.string()).describe("Which, at most 20."),
     })

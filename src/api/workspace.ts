@@ -104,9 +104,15 @@ const restored = z.strictObject({
   time: z.string().describe("When it was done, RFC 3339."),
 });
 
+const lastEnd = z.strictObject({
+  message: z.string().describe("How it ended, and what it said last, as far as its engine tells."),
+  time: z.string().describe("When that was noticed, RFC 3339."),
+  inARow: z.number().int().describe("Ends in a row; sets the back-off. Zero again after a minute of running."),
+});
+
 const status = z.strictObject({
   observedGeneration: z.number().int().optional().describe("The metadata.generation that was last acted on: smaller than the current one, this status is of an older spec."),
-  phase: z.enum(["Pending", "Creating", "Starting", "Running", "Stopping", "Stopped", "Recreating", "Restoring", "Moving", "Deleting", "Failed", "Unknown"]).optional().describe("One word for people; programs read the conditions."),
+  phase: z.enum(["Pending", "Creating", "Starting", "Running", "Stopping", "Stopped", "Recreating", "Restoring", "Moving", "Deleting", "CrashLoopBackOff", "Failed", "Unknown"]).optional().describe("One word for people; programs read the conditions."),
   conditions: conditions.optional(),
   nodeName: z.string().optional().describe("The Node it was placed on. It stays there, unless spec.failover or a drain of the Node moves it."),
   instanceId: z.string().optional().describe("The engine's name of the instance."),
@@ -114,8 +120,9 @@ const status = z.strictObject({
   startId: z.string().optional().describe("Id of this start: differs each time the instance is started."),
   startedAt: z.string().optional().describe("When the instance was started, RFC 3339."),
   restarts: z.number().int().optional().describe("Times the instance was brought back after it had ended or vanished unasked."),
+  lastEnd: lastEnd.optional().describe("The last time that the instance ended though nobody stopped it. Absent again when it is stopped or made anew."),
   failures: z.number().int().optional().describe("Failures in a row of the step at hand; sets the back-off."),
-  nextRetryTime: z.string().optional().describe("When the failed step is tried again, RFC 3339. Absent while the phase is Failed: only a change of the spec can help."),
+  nextRetryTime: z.string().optional().describe("When the failed step, or an instance that ended, is tried again, RFC 3339. Absent while the phase is Failed: only a change of the spec can help."),
   address: z.string().optional().describe("Address of the instance, as seen from its node."),
   ports: mergedByKeys(z.array(workspacePort), "port").optional().describe("Where its ports answer on the server's machine."),
   remarks: z.array(z.string()).optional().describe("What its user should know of the instance though nothing is wrong, as its engine tells."),

@@ -19,8 +19,9 @@ export function sourceHint({ metadata: { name }, spec: { git, directory }, statu
       return git === undefined ? undefined : `try it on the server's machine, as the server's user: git ls-remote '${git.url}' '${git.ref}'; ${again}`;
     case "NotFound":
     case "NotADirectory":
-    case "PermissionDenied":
       return `${directory === undefined ? "correct spec.git.path, or commit manifests there" : "correct spec.directory.path, or have the server's user find that directory there"}; ${again}`;
+    case "PermissionDenied":
+      return `let the user that the server runs as read it; ${again}`;
     default:
       return undefined;
   }

@@ -56,7 +56,13 @@ export class GitPlace implements SourcePlace {
     await this.#lookOut();
     if (fresh || this.#isHinted || this.#fetchedMs === undefined || clock.monotonic() - this.#fetchedMs >= intervalMs - earlyMs) {
       this.#isHinted = false;
-      this.#trouble = await this.#fetch(signal);
+      try {
+        this.#trouble = await this.#fetch(signal);
+      } catch (error) {
+        // It was given up: what was heard is still to be fetched.
+        this.#isHinted = true;
+        throw error;
+      }
       this.#fetchedMs = clock.monotonic();
     }
     const commit = await this.#commit(signal);

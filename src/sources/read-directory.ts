@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, readlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { sleep, TimeoutError, timeoutSignal, type Clock } from "../base/clock.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
@@ -52,7 +52,7 @@ export async function readDirectory(directory: string, options: ReadDirectoryOpt
     return await untilAborted(readAtRest(directory, { ...options, signal: bound.signal }), bound.signal);
   } catch (error) {
     signal.throwIfAborted();
-    return { reading: unreadable(directory, error) };
+    return { reading: await unreadable(directory, error, bound.signal) };
   }
 }
 
@@ -110,16 +110,29 @@ export function revisionOf(texts: readonly ManifestText[]): string {
 const reasons: Readonly<Record<string, readonly [reason: string, message: string]>> = {
   ENOENT: ["NotFound", "there is no such directory"],
   ENOTDIR: ["NotADirectory", "it is no directory"],
-  EACCES: ["PermissionDenied", "the server's user may not read all of it"],
-  EPERM: ["PermissionDenied", "the server's user may not read all of it"],
+  EACCES: ["PermissionDenied", "the server's user may not read"],
+  EPERM: ["PermissionDenied", "the server's user may not read"],
   ELOOP: ["NotFound", "its links lead round in a circle"],
 };
 
-function unreadable(directory: string, error: unknown): Reading {
+async function unreadable(directory: string, error: unknown, signal: AbortSignal): Promise<Reading> {
   const { path } = error as { readonly path?: unknown };
-  const where = typeof path === "string" && path !== directory ? ` (${path})` : "";
+  const part = typeof path === "string" && path !== directory ? path : undefined;
   if (error instanceof TooManyFilesError) return { kind: "unreadable", reason: "TooLarge", message: `Cannot read ${directory}: ${error.message}` };
   if (error instanceof TimeoutError) return { kind: "unreadable", reason: "NoAnswer", message: `Cannot read ${directory}: its file system has not answered for ${readMsMax / 1000} s` };
   const [reason, message] = reasons[codeOf(error) ?? ""] ?? ["Unreadable", messageOf(error)];
-  return { kind: "unreadable", reason, message: `Cannot read ${directory}: ${message}${where}` };
+  if (reason === "PermissionDenied") return { kind: "unreadable", reason, message: `Cannot read ${directory}: ${message} ${part ?? "it"}` };
+  const target = codeOf(error) === "ENOENT" && part === undefined ? await targetOf(directory, signal) : undefined;
+  if (target !== undefined) return { kind: "unreadable", reason, message: `Cannot read ${directory}: it is a link to ${target}, and that is not there` };
+  return { kind: "unreadable", reason, message: `Cannot read ${directory}: ${message}${part === undefined ? "" : ` (${part})`}` };
+}
+
+/** Where a link leads, as it is written; undefined: it is none, or nobody can tell. */
+async function targetOf(path: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    return await untilAborted(readlink(path), signal);
+  } catch (error) {
+    if (codeOf(error) !== undefined) return undefined;
+    throw error;
+  }
 }

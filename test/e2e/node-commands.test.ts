@@ -178,6 +178,13 @@ describe("node add and what follows it", { timeout: 300_000, skip: sshdUnavailab
     await cli.ok("node", "remove", "deep");
     for (const each of all) assert.equal(each.keys(), readFileSync(join(directory, "mine.pub"), "utf8"));
   });
+  it("leaves nothing of its own on a machine that had no such file, when it is let go of", async () => {
+    const bare = await box("bare", { password, options: ["PasswordAuthentication=yes"] });
+    succeeded(await add(bare.target, ["--name", "bare", "--accept-host-key", bare.fingerprint, "--password-stdin"], { stdin: password }), "node.vendetta.dev/bare created\n");
+    assert.match(bare.keys(), /^# made with its directory for (vendetta-\S+)\nssh-ed25519 \S+ \1\n$/);
+    await cli.ok("node", "remove", "bare");
+    assert.ok(!existsSync(join(bare.keysFile, "..")));
+  });
   it("takes the key away again when the machine does not let it in", async () => {
     const deaf = await box("deaf", { authorizedKeysFile: "/nonexistent", password });
     failed(await add(deaf.target, ["--accept-host-key", deaf.fingerprint, "--password-stdin"], { stdin: password }), 'step "key login"', "AuthorizedKeysFile");

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -176,6 +177,32 @@ describe("a Source on a server", { timeout: 180_000 }, () => {
       await eventually(async () => assert.equal(await fetched(), "True"), 20_000, 100);
       await end("remote");
     });
+  });
+
+  it("gives up a repository that does not answer when its address is corrected, and when it is deleted", async () => {
+    const good = join(root, "answers");
+    execFileSync("git", ["init", "-q", "-b", "main", good]);
+    put(good, "env/s.yaml", serviceText("sg", { workspace: "s" }));
+    execFileSync("git", ["-C", good, "add", "-A"]);
+    execFileSync("git", ["-C", good, "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "one"]);
+    const calls = new Set<Socket>();
+    const silent = createServer((socket) => void calls.add(socket.on("error", () => {}).on("close", () => calls.delete(socket)).resume()));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const url = `git://127.0.0.1:${(silent.address() as AddressInfo).port}/stack`;
+    try {
+      await follow("silent", { git: { url } });
+      await eventually(() => Promise.resolve(assert.equal(calls.size, 1)), followMs, pollMs);
+      await timed("a corrected address of a repository that did not answer", () => follow("silent", { git: { url: good, path: "env" } }), () => isReady("silent"));
+      await eventually(() => Promise.resolve(assert.equal(calls.size, 0)), followMs, pollMs);
+      await has("sg", "sg");
+      await follow("silent", { git: { url } });
+      await eventually(() => Promise.resolve(assert.equal(calls.size, 1)), followMs, pollMs);
+      await end("silent");
+      await eventually(() => Promise.resolve(assert.equal(calls.size, 0)), followMs, pollMs);
+    } finally {
+      for (const each of calls) each.destroy();
+      silent.close();
+    }
   });
 
   describe("that follows a directory", () => {

@@ -1,3 +1,5 @@
+// Test run: about 30 s.
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -58,6 +60,38 @@ describe("a machine in trouble", () => {
     await cli.ok("wait", "workspace", "stack", "--for=condition=Ready", "--timeout=60s");
     await cli.ok("wait", "services", "--all", "--for=condition=Ready", "--timeout=60s");
     await cli.ok("delete", "-f", file);
+  });
+
+  it("with containers that end at once, again and again: says how, what they said last and what to do, and waits ever longer", { skip: dockerUnavailable() ?? false }, async () => {
+    const dockerd = await startDockerd();
+    cleanups.push(() => dockerd.stop());
+    await dockerd.importBusybox("busybox:test");
+    const cli = createTestCli({ DOCKER_HOST: `unix://${dockerd.socketPath}` });
+    cleanups.push(() => cli.dispose());
+    const workspace = (name: string, spec: object) => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Workspace", metadata: { name }, spec: { provider: "docker", image: "busybox:test", ...spec } });
+    const saying = (name: string, last: string) => workspace(name, { docker: { command: ["sh", "-c", `echo first >&2; echo ${last} >&2; exit 3`] } });
+    const missing = workspace("missing", { docker: { command: ["/not/there"] } });
+    const greedy = workspace("greedy", { resources: { memory: "16Mi" }, docker: { command: ["tail", "/dev/zero"] } });
+    await cli.ok("apply", "-f", writeManifests(cli.home, "ends.yaml", [saying("ends", "no-config"), missing, greedy]));
+    const why: readonly [name: string, why: RegExp][] = [
+      ["ends", /ended with exit code 3, and said last: "first" "no-config" \(\d times in a row\); starting it again \d s after that; .*spec\.docker\.command/],
+      ["missing", /ended with exit code 127.* the image has no \/not\/there .*correct spec\.docker\.command/],
+      ["greedy", /was killed for want of memory .*it may use 16Mi: raise spec\.resources\.memory/],
+    ];
+    for (const [name, how] of why) {
+      await eventually(async () => {
+        const told = await cli.ok("explain-state", "workspace", name);
+        assert.match(told, /CrashLoopBackOff: .*\([3-9] times in a row\)/);
+        assert.match(told, how);
+        assert.match(told, /next try: (in|now)/);
+        assert.match(await cli.ok("get", "workspace", name, "-o", "wide"), how);
+      }, 20_000);
+      assert.match(await cli.ok("events", "--for", `workspace/${name}`), new RegExp(`Warning +InstanceEnded .*${how.source.slice(0, 20)}`));
+    }
+    assert.ok((await cli.json<Workspace>("workspace", "ends")).status!.restarts! <= 6, "it waits in between");
+    await cli.ok("apply", "-f", writeManifests(cli.home, "mended.yaml", [workspace("ends", {})]), "--wait", "--timeout", "20s");
+    assert.equal((await cli.json<Workspace>("workspace", "ends")).status!.lastEnd, undefined);
+    await cli.ok("delete", "-f", join(cli.home, "ends.yaml"));
   });
 
   it("with a full disk: writes are refused and say why; with room again nothing is lost", { skip: needsRoot }, async () => {

@@ -3,7 +3,7 @@ import { findCondition } from "../../src/api/conditions.ts";
 import type { Service } from "../../src/api/service.ts";
 import type { Source, SourceSpec, SourceStatus } from "../../src/api/source.ts";
 import type { StoredObject } from "../../src/api/meta.ts";
-import { isNotFound } from "../../src/api/status-error.ts";
+import { isNotFound, StatusError } from "../../src/api/status-error.ts";
 import { keyOf } from "../../src/base/keys.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { createVirtualClock, type VirtualClock } from "../../src/base/virtual-clock.ts";
@@ -24,6 +24,8 @@ export interface SourceWorld {
   /** What is read instead of files, until it is undefined again. */
   setReading(source: string, reading: Reading | undefined): void;
   make(name: string, spec?: Partial<SourceSpec>): Promise<Source>;
+  /** Has the loop see the Sources as they are stored now; a pass does so as it begins. */
+  refresh(): Promise<void>;
   /** One pass of its loop. */
   pass(source: string): Promise<Outcome>;
   status(source: string): Promise<SourceStatus>;
@@ -72,7 +74,7 @@ export function createSourceWorld(through: (store: Store) => Store = (store) => 
   const reconciler = () => {
     const written = through(store);
     return createSourceReconciler({
-      store: { get: store.get.bind(store), list: store.list.bind(store), create: written.create.bind(written), patch: written.patch.bind(written), delete: written.delete.bind(written), updateStatus: written.updateStatus.bind(written) },
+      store: { get: store.get.bind(store), list: store.list.bind(store), create: written.create.bind(written), patch: written.patch.bind(written), delete: written.delete.bind(written), update: written.update.bind(written), updateStatus: written.updateStatus.bind(written) },
       sources,
       reader: reader ?? { read: async (source) => read(source.metadata.name), release: async () => {}, forget: async () => {}, onHint: () => {}, close: async () => {} },
       recorder: { event: (about, _type, reason, message) => void events.push({ about, reason, message }) },
@@ -91,6 +93,7 @@ export function createSourceWorld(through: (store: Store) => Store = (store) => 
     async make(name, spec = {}) {
       return await store.create("Source", { apiVersion: "vendetta.dev/v1alpha1", kind: "Source", metadata: { name }, spec: { directory: { path: `/place/${name}` }, ...spec } as SourceSpec });
     },
+    refresh,
     async pass(source) {
       await refresh();
       await clock.advance(1000);
@@ -112,6 +115,16 @@ export function createSourceWorld(through: (store: Store) => Store = (store) => 
       return await loop.preview(name, signal);
     },
   };
+}
+
+/** A store that answers as long as it may, and fails then. */
+export function cutOff(store: Store, answers: () => boolean): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const member = target[name as keyof Store] as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => (answers() ? member.apply(target, args) : Promise.reject(new StatusError("ServiceUnavailable", "cut off")));
+    },
+  });
 }
 
 /** A Service's manifest. */

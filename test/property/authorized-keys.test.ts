@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { hasKey, withKey, withoutKey } from "../../src/access/authorized-keys.ts";
+import { hasKey, madeForKey, withKey, withoutKey } from "../../src/access/authorized-keys.ts";
 import { check } from "./check.ts";
 
 const key = { type: "ssh-ed25519", base64: "AAAAC3Nz", comment: "vendetta-0123456789ab" };
@@ -27,6 +27,14 @@ describe("authorized_keys", () => {
     check(fc.property(files, (text) => {
       assert.equal(withKey(withKey(text, older), key), withKey(text, key));
       assert.equal(withoutKey(withKey(text, older), key), withoutKey(withKey(text, key), key));
+    })));
+  it("tells what was made for the key, and nothing of it is left when it is taken away", () =>
+    check(fc.property(files, fc.boolean(), (text, directory) => {
+      const made = { file: true, directory };
+      const once = withKey("", key, made) + text;
+      assert.deepEqual([madeForKey(once, key), madeForKey(text, key).file], [made, false]);
+      assert.equal(withoutKey(once, key), text);
+      assert.equal(madeForKey(once, { ...key, comment: "vendetta-other" }).file, false);
     })));
   it("takes a key with options and another comment for the key", () => {
     const line = 'from="10.0.0.1",no-pty ssh-ed25519 AAAAC3Nz renamed\n';

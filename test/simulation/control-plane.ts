@@ -9,6 +9,7 @@ import { createController } from "../../src/runtime/controller.ts";
 import { createInformer } from "../../src/runtime/informer.ts";
 import { createManager } from "../../src/runtime/manager.ts";
 import { createOwnWrites } from "../../src/runtime/own-writes.ts";
+import type { Reading } from "../../src/sources/source-reader.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Transport } from "../../src/transports/transport.ts";
 import { createEngineWatch } from "../../controllers/engine-watch.ts";
@@ -19,6 +20,7 @@ import { createServiceReconciler, serviceIndexes } from "../../controllers/servi
 import type { Health, Prober } from "../../controllers/service/prober.ts";
 import { createWorkspaceReconciler, workspaceIndexes } from "../../controllers/workspace/controller.ts";
 import { clockOf, faulty, whileAlive, type Life } from "./faults.ts";
+import { createSimSource } from "./sim-source.ts";
 import { createSimSupervisors, type SimSupervisorOptions } from "./sim-supervisors.ts";
 
 export const cluster = "sim";
@@ -29,6 +31,8 @@ export interface ControlPlaneOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly active: () => boolean;
+  /** What lies where the manifests of the world's Source are, and who is told before it deletes: "Service p". Absent: the world has none. */
+  readonly source?: { readonly read: () => Reading; readonly onHint: (listener: () => void) => void; readonly onPrune: (object: string) => void };
   readonly trace: (line: string) => void;
   readonly onStart: SimSupervisorOptions["onStart"];
   /** Told before an engine call that changes something. */
@@ -59,6 +63,8 @@ export function startControlPlane(options: ControlPlaneOptions): Life {
   const log = silentLogger;
   const common = { store, clock, random, log };
   const informers = {
+    Namespace: createInformer("Namespace", common),
+    Source: createInformer("Source", common),
     Node: createInformer("Node", common),
     Workspace: createInformer("Workspace", { ...common, indexes: workspaceIndexes }),
     Service: createInformer("Service", { ...common, indexes: serviceIndexes }),
@@ -79,11 +85,13 @@ export function startControlPlane(options: ControlPlaneOptions): Life {
   const control = { informers, clock, random, log };
   const workspaceController = createController(createWorkspaceReconciler(parts), control);
   const serviceController = createController(createServiceReconciler(parts), control);
+  const { source } = options;
+  const sourceControllers = source === undefined ? [] : [createSimSource({ store, ownWrites: parts.store, informers, read: source.read, onHint: source.onHint, call, clock, recorder: parts.recorder, control, trace, onPrune: (object) => life.alive && source.onPrune(object) })];
   supervisors.onHint((_, uid) => {
     for (const service of parts.services.byIndex("uid", uid)) serviceController.enqueue(keyOf(service));
   });
   const manager = createManager({ clock, log });
-  manager.add(...Object.values(informers), createEngineWatch({ ...parts, store, wake: workspaceController.enqueue, log }), workspaceController, serviceController);
+  manager.add(...Object.values(informers), createEngineWatch({ ...parts, store, wake: workspaceController.enqueue, log }), workspaceController, serviceController, ...sourceControllers);
   manager.run(new AbortController().signal).catch((error: unknown) => trace(`manager failed: ${String(error)}`));
   return life;
 }

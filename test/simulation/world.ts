@@ -9,11 +9,14 @@ import type { Workspace } from "../../src/api/workspace.ts";
 import { instanceId, type Provider } from "../../src/providers/provider.ts";
 import { createSimEngine } from "../../src/providers/sim/sim-engine.ts";
 import { portHolder } from "../../src/providers/sim/sim-provider.ts";
+import type { Reading } from "../../src/sources/source-reader.ts";
 import { createMemoryStore } from "../../src/store/memory-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { specHashOf } from "../../controllers/workspace/instance-spec.ts";
 import { cluster, startControlPlane } from "./control-plane.ts";
 import type { Life } from "./faults.ts";
+import { SimPlace } from "./sim-place.ts";
+import { checkSourceAtRest, makeSource, settleSource, sourceStep } from "./source-story.ts";
 import { exitRun, runsInside } from "./sim-supervisors.ts";
 
 const namespace = "default";
@@ -28,7 +31,9 @@ export interface SimulationOptions {
   readonly seed: number;
   /** Things a client or bad luck does, one about every two seconds of virtual time. */
   readonly steps: number;
-  readonly bend?: (provider: Provider) => Provider;
+  readonly bend?: ((provider: Provider) => Provider) | undefined;
+  /** The same of what the Source's loop reads. */
+  readonly bendReading?: ((reading: Reading) => Reading) | undefined;
 }
 
 export interface SimulationResult {
@@ -39,7 +44,7 @@ export interface SimulationResult {
 }
 
 /** Runs a seeded world to its end with its checkers on. @throws AssertionError with the last lines of the trace */
-export async function simulate({ seed, steps, bend }: SimulationOptions): Promise<SimulationResult> {
+export async function simulate({ seed, steps, bend, bendReading = (reading) => reading }: SimulationOptions): Promise<SimulationResult> {
   const random = seededRandom(seed);
   const clock = createVirtualClock();
   const engine = createSimEngine(clock);
@@ -64,6 +69,7 @@ export async function simulate({ seed, steps, bend }: SimulationOptions): Promis
     violation ??= what;
     trace(`VIOLATION ${what}`);
   };
+  const place = new SimPlace(clock, random);
   const chance = (share: number) => random.next() < share;
   const pick = <T>(from: readonly T[]): T | undefined => from[Math.floor(random.next() * from.length)];
 
@@ -127,6 +133,13 @@ export async function simulate({ seed, steps, bend }: SimulationOptions): Promis
   const start = () => {
     life = startControlPlane({
       store, engine, clock, random, trace, onChangingCall, bend,
+      source: {
+        read: () => bendReading(place.read()),
+        onHint: (listener) => place.onHint(listener),
+        onPrune: (object) => {
+          if (!place.lacked(object, staleMsMax)) violate(`INV-5: the Source prunes ${object}, which no set lacked`);
+        },
+      },
       active: () => active,
       onStart: ({ service: uid }) => {
         const service = known.get(uid);
@@ -140,6 +153,7 @@ export async function simulate({ seed, steps, bend }: SimulationOptions): Promis
   };
 
   await makeNode(store);
+  await makeSource(store);
   engine.make("vendetta-other-1", strangerSpec);
   engine.start("vendetta-other-1");
   void follow("Workspace");
@@ -161,7 +175,7 @@ export async function simulate({ seed, steps, bend }: SimulationOptions): Promis
     const ref = { namespace, name };
     const ours = [...engine.instances.keys()].filter((id) => id.startsWith(`vendetta-${cluster}-`)).sort();
     const instance = pick(ours);
-    switch (Math.floor(random.next() * 10)) {
+    switch (Math.floor(random.next() * 13)) {
       case 0:
       case 1:
         return await write(`client creates workspace ${name}`, () => store.create("Workspace", workspace(name)));
@@ -186,6 +200,10 @@ export async function simulate({ seed, steps, bend }: SimulationOptions): Promis
         trace(`${run} exits`);
         return exitRun(engine, clock, instance, run, chance(0.5) ? 1 : 137);
       }
+      case 9:
+      case 10:
+      case 11:
+        return await sourceStep({ store, place, random, trace, write });
       default:
         if (engine.down) return;
         trace("the engine goes down");
@@ -209,6 +227,7 @@ export async function simulate({ seed, steps, bend }: SimulationOptions): Promis
   active = false;
   await advance(25_000);
   engine.down = false;
+  await settleSource(store, place, () => advance(16_000));
   await advance(240_000);
   const check = (holds: boolean, what: string) => {
     if (!holds) assert.fail(`at rest: ${what}\n${lines.join("\n")}`);
@@ -235,6 +254,7 @@ export async function simulate({ seed, steps, bend }: SimulationOptions): Promis
     // What runs already goes on when a dependency goes.
     check(canRun(each) ? ready : !ready || hasPlace(each), `service ${each.metadata.name} is ${ready ? "" : "not "}Ready (${each.status?.phase}): ${JSON.stringify(each.spec.dependsOn)} ${findCondition(each.status?.conditions, "Ready")?.message}`);
   }
+  await checkSourceAtRest(store, place, check);
   const [calls, version] = [engineCalls, (await store.list("Workspace")).resourceVersion];
   await advance(60_000);
   check(engineCalls === calls, `INV-10: ${engineCalls - calls} calls in a minute of rest`);

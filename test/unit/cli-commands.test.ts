@@ -305,6 +305,24 @@ describe("restart", () => {
     });
     for (const name of ["a", "b"]) assert.ok((await cli.store.get("Service", { namespace: "default", name })).metadata.annotations?.["vendetta.dev/restartedAt"] !== undefined);
   });
+  it("says when nothing runs that could be restarted, and what starts it; waits for nobody who may never come", async () => {
+    const workspace = (state: string) => ({ apiVersion: "vendetta.dev/v1alpha1", kind: "Workspace", metadata: { name: "dev", namespace: "default" }, spec: { provider: "host", state } });
+    await cli.run("apply -f -", { stdin: yaml(workspace("Stopped"), a) });
+    assert.deepEqual(await cli.run("restart a"), {
+      code: 0, stdout: "service.vendetta.dev/a will be started\n",
+      stderr: "Workspace \"dev\" is stopped, so Service \"a\" does not run; it is started with it: 'vendetta workspace up dev'\n",
+    });
+    const waited = await cli.run("restart a --wait");
+    assert.deepEqual([waited.code, waited.stdout], [1, "service.vendetta.dev/a will be started\n"]);
+    assert.match(waited.stderr, /not waited for: Service "a" is started only when somebody starts the Workspace/);
+    await cli.run("apply -f -", { stdin: yaml(workspace("Running")) });
+    const stored = await cli.store.get("Service", { namespace: "default", name: "a" });
+    await cli.store.updateStatus("Service", { ...stored, status: { phase: "Waiting", conditions: [{ type: "Ready", status: "False", reason: "DependenciesNotReady", message: 'waiting for "db" to be Ready', lastTransitionTime: "2026-01-01T00:00:00Z" }] } });
+    assert.deepEqual(await cli.run("restart a"), {
+      code: 0, stdout: "service.vendetta.dev/a will be started\n",
+      stderr: 'Service "a" does not run now, and is started when that changes: waiting for "db" to be Ready\n',
+    });
+  });
 });
 
 describe("get, arranged", () => {

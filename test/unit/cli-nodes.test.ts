@@ -282,15 +282,27 @@ describe("node trust, cordon and drain", () => {
     const conditions = [{ type: "Ready", status: "False", reason: "NodeDrained", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" }] as const;
     await cli.store.updateStatus("Workspace", { ...stopped, status: { ...stopped.status, phase: "Stopped", conditions: [...conditions] } });
     const rest = async () => (await cli.run("node drain box")).stderr.split("\n").filter((line) => line.includes("other Node"));
-    assert.deepEqual(await rest(), ["No other Node could take dev now."]);
+    assert.deepEqual(await rest(), ["No other Node could take dev now: there is no other."]);
     await nodeOf("spare", { ssh: reach("spare") });
     await say("spare", "True");
-    assert.deepEqual(await rest(), ["No other Node could take dev now."], "it has no engine for it");
+    assert.match((await rest()).join(), /^No other Node could take dev now: no Node fits: spare: provider docker is not usable/);
     const spare = await cli.store.get("Node", { name: "spare" });
-    await cli.store.updateStatus("Node", { ...spare, status: { ...spare.status, providers: [{ name: "docker", usable: true }] } });
+    await cli.store.updateStatus("Node", { ...spare, status: { ...spare.status, providers: [{ name: "docker", usable: true }], capacity: { memory: "4Gi" } } });
     assert.match((await rest()).join(), /^dev may run on other Nodes: 'vendetta node drain box --move' makes it anew there/);
     await cli.run("node cordon spare");
-    assert.deepEqual(await rest(), ["No other Node could take dev now."]);
+    assert.deepEqual(await rest(), ["No other Node could take dev now: no Node fits: spare: is cordoned."]);
+    await cli.run("node uncordon spare");
+    const taint = (taints: object[]) => cli.store.patch("Node", { name: "spare" }, { type: "merge", patch: { spec: { taints } } });
+    await taint([{ key: "gpu", effect: "NoSchedule" }]);
+    assert.match((await rest()).join(), /spare: has the taint gpu:NoSchedule, which is not tolerated\.$/);
+    await taint([]);
+    const another = await place("another", "box");
+    await cli.store.updateStatus("Workspace", { ...another, status: { ...another.status, phase: "Stopped", conditions: [...conditions] } });
+    for (const name of ["another", "dev"]) await cli.store.patch("Workspace", { namespace: "default", name }, { type: "merge", patch: { spec: { resources: { memory: "3Gi" } } } });
+    assert.deepEqual((await rest()).map((line) => line.slice(0, 120)), [
+      "No other Node could take dev now: no Node fits: spare: not enough memory (3Gi asked for, 1024Mi of 4Gi left).",
+      "another may run on other Nodes: 'vendetta node drain box --move' makes it anew there, without what is on the disk here.",
+    ], "there is room for one of the two");
   });
   it("drains with --move only once it is agreed that disks are lost", async () => {
     await nodeOf("box", { local: {} });

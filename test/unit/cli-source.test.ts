@@ -56,6 +56,13 @@ describe("vendetta source", () => {
       assert.deepEqual([code, stdout], [0, "source.vendetta.dev/s synced: all is well at r\n1 object had to stop first, and is gone\n"], stderr);
       assert.deepEqual((await cli.store.list("Service")).items.map(({ metadata: { name } }) => name), ["kept"]);
     });
+    it("is refused while nobody would hear of it", async () => {
+      await make({ heldPrune: { approval: "these", count: 1, objects: ["Service default/now"] } }, { directory: { path: "/stack" }, suspend: true });
+      const { code, stderr } = await cli.run("source approve s");
+      assert.equal(code, 1);
+      assert.match(stderr, /Source "s" is suspended; 'vendetta source resume s' has it followed again/);
+      assert.equal((await cli.store.get("Source", { name: "s" })).metadata.annotations?.[approvedPruneAnnotation], undefined);
+    });
     it("says what is still there when the time is up", async () => {
       const { code, stderr } = await (await approve("500ms")).run;
       assert.equal(code, 1);
@@ -115,6 +122,9 @@ describe("vendetta source", () => {
       assert.equal(await told({ conditions: [condition("Ready", "False", "PruneHeld", "nothing is deleted")], heldPrune: { approval: "x", count: 3, objects: ["Service a/b"] } }), [
         "✗ Source s: PruneHeld: nothing is deleted", "  - deletions that wait for an approval: Service a/b and 2 more", "  → look at it with: vendetta source diff s; then: vendetta source approve s; or put the manifests back", "",
       ].join("\n"));
+    });
+    it("says that the server's user needs to be let in, where that is all", async () => {
+      assert.match(await told({ conditions: [condition("Ready", "False", "PermissionDenied", "Cannot read /stack")] }), /→ let the user that the server runs as read it; it is read again by itself/);
     });
     it("says how to try a repository that does not answer, and that its last commit is in force", async () => {
       const git = { git: { url: "https://example.com/x.git", ref: "main" } };

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { Node } from "../../src/api/node.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import { isStray, planOrphans } from "../../controllers/orphan/plan.ts";
-import { schedule } from "../../controllers/workspace/schedule.ts";
+import { schedule } from "../../src/api/schedule.ts";
 import { storedObject } from "../harness/objects.ts";
 
 const node = (name: string, spec: object = {}, more: { readonly ready?: "True" | "False" | "Unknown" | "none"; readonly docker?: boolean; readonly labels?: Record<string, string> } = {}): Node =>

@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { approvedPruneAnnotation, pruneAnnotation, sourceAnnotation, syncRequestAnnotation } from "../../src/api/annotations.ts";
 import { findCondition } from "../../src/api/conditions.ts";
-import { StatusError } from "../../src/api/status-error.ts";
 import type { Reading, SourceReader } from "../../src/sources/source-reader.ts";
-import { createSourceWorld, orNone, serviceText, workspaceText, type SourceWorld } from "../harness/source-world.ts";
+import { createSourceWorld, cutOff, orNone, serviceText, workspaceText, type SourceWorld } from "../harness/source-world.ts";
 
 const applied = "True Applied";
 const six = ["a", "b", "c", "d", "e", "f"];
@@ -198,6 +197,69 @@ describe("a Source", () => {
       assert.equal(await pass(), "False PruneHeld");
       assert.equal((await world.names()).length, 10);
     });
+    describe("that were approved and not carried out", () => {
+      const take = () => six.forEach((name) => files.delete(name));
+      const putBack = () => six.forEach((name) => files.set(name, serviceText(name)));
+      const given = async () => (await world.store.get("Source", { name: "s" })).metadata.annotations?.[approvedPruneAnnotation];
+      const suspend = (is: boolean) => world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { suspend: is } } });
+      beforeEach(async () => {
+        take();
+        await pass();
+        await approve();
+      });
+      /** The very same objects vanish again: none goes, and what was approved once is no more. */
+      const areHeldAnew = async () => {
+        take();
+        assert.equal(await pass(), "False PruneHeld");
+        assert.equal(await pass(), "False PruneHeld");
+        assert.deepEqual([(await world.names()).length, await given()], [10, undefined]);
+        const { resourceVersion } = await world.store.list("Source");
+        await pass();
+        assert.equal((await world.store.list("Source")).resourceVersion, resourceVersion, "a settled pass writes");
+        await approve();
+        assert.equal(await pass(), applied);
+        assert.deepEqual([(await world.names()).length, await given()], [4, undefined]);
+      };
+      it("are held anew when their manifests had come back", async () => {
+        putBack();
+        assert.equal(await pass(), applied);
+        assert.equal(world.events.filter(({ reason }) => reason === "ApprovalForgotten").length, 1);
+        await areHeldAnew();
+      });
+      it("are held anew when nothing could be read in between", async () => {
+        world.setReading("s", { kind: "unreadable", reason: "NotFound", message: "there is no such directory" });
+        await pass();
+        world.setReading("s", undefined);
+        await areHeldAnew();
+      });
+      it("are held anew when something was wrong in between", async () => {
+        putBack();
+        files.set("broken.yaml", "kind: [\n");
+        assert.equal(await pass(), "False Invalid");
+        files.delete("broken.yaml");
+        await areHeldAnew();
+      });
+      it("are held anew when the Source was suspended in between, also over a restart", async () => {
+        await suspend(true);
+        await pass();
+        world.restart();
+        await suspend(false);
+        await areHeldAnew();
+      });
+      it("are carried out when the server was not there to hear of it until now", async () => {
+        world.restart();
+        assert.equal(await pass(), applied);
+        assert.deepEqual([(await world.names()).length, await given()], [4, undefined]);
+        assert.deepEqual(world.events.filter(({ reason }) => reason === "ApprovalForgotten"), []);
+      });
+      it("are held when the approval is set again with nothing held", async () => {
+        const before = await given();
+        putBack();
+        await pass();
+        await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { metadata: { annotations: { [approvedPruneAnnotation]: before } } } });
+        await areHeldAnew();
+      });
+    });
     it("of everything are held, however few", async () => {
       for (const name of [...six, "g", "h", "i"]) files.delete(name);
       await pass();
@@ -206,7 +268,9 @@ describe("a Source", () => {
       assert.deepEqual(await world.names(), ["svc/j"]);
       files.clear();
       assert.equal(await pass(), "False PruneHeld");
-      assert.equal(findCondition((await world.status("s")).conditions, "PruneHeld")?.reason, "EmptySet");
+      const empty = findCondition((await world.status("s")).conditions, "PruneHeld");
+      assert.equal(empty?.reason, "EmptySet");
+      assert.match(empty.message, /there is no manifest left in \/place\/s \(if they are on a file system of their own, see that it is mounted\); see/);
       await approve();
       assert.equal(await pass(), applied);
       assert.deepEqual([await world.names(), (await world.status("s")).inventory], [[], []]);
@@ -374,7 +438,7 @@ describe("a Source", () => {
       assert.deepEqual((await world.service("web")).spec.env, {});
       const { resourceVersion } = await world.store.list("Service");
       await world.pass("t");
-      assert.deepEqual([(await world.store.list("Service")).resourceVersion, (await world.preview("t", new AbortController().signal))?.plan], [resourceVersion, { kind: "go", steps: [], drift: [], claims: (await world.status("t")).inventory }]);
+      assert.deepEqual([(await world.store.list("Service")).resourceVersion, (await world.preview("t", new AbortController().signal))?.plan], [resourceVersion, { kind: "go", steps: [], drift: [], isApproved: false, claims: (await world.status("t")).inventory }]);
     });
     it("takes over what client-side apply had, and then takes fields out", async () => {
       const note = { "kubectl.kubernetes.io/last-applied-configuration": "{}" };
@@ -422,6 +486,15 @@ describe("a Source", () => {
       assert.deepEqual([await condition("Ready"), await condition("Fetched")], ["False Unreadable 2", "True Fetched 2"]);
     });
   });
+  it("that follows a directory in place of a repository says nothing of fetching", async () => {
+    await world.make("g", { directory: undefined, git: { url: "https://example.com/stack.git" } } as never);
+    await world.pass("g");
+    const types = async () => ((await world.status("g")).conditions ?? []).map(({ type }) => type);
+    assert.deepEqual(await types(), ["Ready", "PruneHeld", "Fetched"]);
+    await world.store.patch("Source", { name: "g" }, { type: "merge", patch: { spec: { git: null, directory: { path: "/place/g" } } } });
+    await world.pass("g");
+    assert.deepEqual(await types(), ["Ready", "PruneHeld"]);
+  });
   describe("of a repository that is slow to answer", () => {
     let answer: (reading: Reading) => void;
     const asked = new Promise<void>(() => {});
@@ -454,6 +527,51 @@ describe("a Source", () => {
       assert.deepEqual(await conditions(), ["Ready True Applied 2", "PruneHeld False NothingHeld 2", "Fetched True Fetched 2"]);
     });
   });
+  describe("whose repository never answers", () => {
+    let asked: number;
+    let givenUp: number;
+    beforeEach(async () => {
+      [asked, givenUp] = [0, 0];
+      const read: SourceReader["read"] = (_, { signal }) => new Promise((_resolve, reject) => {
+        asked++;
+        signal.addEventListener("abort", () => {
+          givenUp++;
+          reject(signal.reason as Error);
+        }, { once: true });
+      });
+      const done = () => Promise.resolve();
+      world = createSourceWorld(undefined, { read, release: done, forget: done, onHint: () => {}, close: done });
+      await world.make("s", { directory: undefined, git: { url: "https://example.com/silent.git", ref: "main" } } as never);
+    });
+    /** What became of a pass that was under way while something happened, within so much time. */
+    const passWhile = async (happens: () => Promise<unknown>, ms: number) => {
+      const end = world.pass("s").then((outcome) => outcome.kind);
+      // Until it is told that it is asked.
+      for (let i = 0; i < 10 && (await world.status("s")).conditions === undefined; i++) await world.clock.advance(1_000);
+      assert.deepEqual([asked, givenUp], [1, 0]);
+      await happens();
+      await world.refresh();
+      await world.clock.advance(ms);
+      return await Promise.race([end, new Promise((resolve) => setImmediate(resolve, "goes on"))]);
+    };
+    const patch = (change: object) => world.store.patch("Source", { name: "s" }, { type: "merge", patch: change });
+
+    it("is not waited for when the spec names another", async () => {
+      assert.equal(await passWhile(() => patch({ spec: { git: { url: "https://example.com/other.git" } } }), 500), "requeue");
+      assert.equal(givenUp, 1);
+    });
+    it("is not waited for when the Source is deleted", async () => {
+      assert.equal(await passWhile(() => world.store.delete("Source", { name: "s" }), 500), "requeue");
+    });
+    it("is not waited for when the Source is suspended, which says nothing of a fetch then", async () => {
+      assert.equal(await passWhile(() => patch({ spec: { suspend: true } }), 500), "requeue");
+      await world.pass("s");
+      assert.deepEqual(((await world.status("s")).conditions ?? []).map(({ type, status, reason }) => `${type} ${status} ${reason}`), ["Ready False Suspended"]);
+    });
+    it("is waited for while nothing changes but what is no wish", async () => {
+      assert.equal(await passWhile(() => patch({ metadata: { labels: { a: "b" } } }), 60_000), "goes on");
+    });
+  });
   it("does nothing while it is suspended", async () => {
     files.set("a", serviceText("web"));
     await world.store.patch("Source", { name: "s" }, { type: "merge", patch: { spec: { suspend: true } } });
@@ -468,12 +586,7 @@ describe("a Source cut off between any two writes", () => {
   it("does the rest in the next pass, and forgets nothing it has made", async () => {
     for (let writes = 0; ; writes++) {
       let left = Infinity;
-      const world = createSourceWorld((store) => new Proxy(store, {
-        get: (target, name) => {
-          const member = target[name as keyof typeof target] as (...args: unknown[]) => unknown;
-          return (...args: unknown[]) => (left-- > 0 ? member.apply(target, args) : Promise.reject(new StatusError("ServiceUnavailable", "cut off")));
-        },
-      }));
+      const world = createSourceWorld((store) => cutOff(store, () => left-- > 0));
       await world.make("s");
       const files = world.files("s");
       for (const name of six) files.set(name, serviceText(name));

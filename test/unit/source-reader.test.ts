@@ -120,6 +120,9 @@ describe("a reader of Sources", () => {
       assert.deepEqual(await names(), ["a.yaml"]);
       renameSync(place, `${place}-off`);
       assert.match(said(await read(directory())), /^NotFound: Cannot read .*place: there is no such directory$/);
+      symlinkSync("nowhere", place);
+      assert.match(said(await read(directory())), /^NotFound: Cannot read .*place: it is a link to nowhere, and that is not there$/);
+      rmSync(place);
       writeFileSync(place, "a file");
       assert.match(said(await read(directory())), /^NotADirectory: /);
       rmSync(place);
@@ -140,7 +143,7 @@ describe("a reader of Sources", () => {
         const { reading } = await readDirectory(${JSON.stringify(place)}, { clock, signal: new AbortController().signal, known: undefined });
         console.log(reading.reason + ": " + reading.message);`;
       const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
-      assert.match(out, /^PermissionDenied: Cannot read .*place: the server's user may not read all of it \(.*locked\)/);
+      assert.match(out, /^PermissionDenied: Cannot read .*place: the server's user may not read \/.*locked\n$/);
     });
     it("hints at changes, also in a directory that has come in another's place", async () => {
       put("a.yaml");

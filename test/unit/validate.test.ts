@@ -71,7 +71,7 @@ const table: readonly (readonly [kind: keyof typeof base, field: string, value: 
   ["Workspace", "spec.workingDir", `/${"x".repeat(5000)}`, ["spec.workingDir", "must have at most 4096 characters; it has 5001"]],
   ["Workspace", "spec", { provider: "host", nodeName: "box", failover: {} }, ["spec.failover", 'cannot be together with spec.nodeName: this Workspace is to be on Node "box" and nowhere else; leave one of the two out, or say with nodeSelector where it may be']],
   ["Workspace", "spec.failover", { afterSeconds: 0 }, ["spec.failover.afterSeconds", "must be at least 1; found 0"]],
-  ["Workspace", "status", { phase: "Runing" }, ["status.phase", 'must be one of Pending, Creating, Starting, Running, Stopping, Stopped, Recreating, Restoring, Moving, Deleting, Failed, Unknown; found "Runing"; did you mean "Running"?']],
+  ["Workspace", "status", { phase: "Runing" }, ["status.phase", 'must be one of Pending, Creating, Starting, Running, Stopping, Stopped, Recreating, Restoring, Moving, Deleting, CrashLoopBackOff, Failed, Unknown; found "Runing"; did you mean "Running"?']],
   ["Service", "spec.command", "npm start", ["spec.command", 'must be a list; found "npm start"']],
   ["Service", "spec.command", [], ["spec.command", "must name at least the program"]],
   ["Service", "spec.workspace", undefined, ["spec.workspace", "is required"]],

@@ -88,7 +88,7 @@ async function tellService(telling: Telling, { metadata: { namespace, name }, sp
 
 async function tellWorkspace(telling: Telling, { metadata, spec, status }: Workspace, done: boolean, depth: number): Promise<void> {
   for (const remark of status?.remarks ?? []) line(telling, depth, `- ${remark}`);
-  if ((status?.restarts ?? 0) > 0) line(telling, depth, `- brought back ${status?.restarts === 1 ? "once" : `${status?.restarts} times`}${await lastLoss(telling, metadata)}`);
+  if ((status?.restarts ?? 0) > 0) line(telling, depth, `- brought back ${status?.restarts === 1 ? "once" : `${status?.restarts} times`}${status?.phase === "CrashLoopBackOff" ? "" : await lastLoss(telling, metadata)}`);
   for (const type of ["Scheduled", "Created", "Started", "Snapshots"]) {
     const condition = findCondition(status?.conditions, type);
     if (condition !== undefined && condition.status !== "True") line(telling, depth, `- ${type} is ${condition.status}: ${condition.reason}: ${condition.message}`);

@@ -1,6 +1,7 @@
 import type { AnyObject } from "../../api/registry.ts";
-import { findCondition, isTrue } from "../../api/conditions.ts";
+import { findCondition } from "../../api/conditions.ts";
 import type { Node } from "../../api/node.ts";
+import { schedule } from "../../api/schedule.ts";
 import type { Workspace } from "../../api/workspace.ts";
 import { awaitObjects, type AwaitedObject } from "../await-objects.ts";
 import { durationArgument } from "../duration-argument.ts";
@@ -53,7 +54,8 @@ export async function nodeDrain(session: Session, name: string, options: NodeDra
   for (const { target, verdict } of states) if (verdict.done) session.print(`workspace.vendetta.dev/${shortName({ metadata: target })} ${verdict.state.toLowerCase() === "stopped" ? "stopped" : verdict.state}`);
   refuseLate(name, states, timeoutMs);
   session.print(`node.vendetta.dev/${name} drained`);
-  tellRest(session, { name, others: (await store.list("Node")).items.filter((each) => each.metadata.name !== name) }, concerned, states, move);
+  const [nodes, workspaces] = await Promise.all([store.list("Node"), store.list("Workspace")]);
+  tellRest(session, name, { nodes: nodes.items.filter((each) => each.metadata.name !== name), workspaces: workspaces.items }, concerned, states, move);
 }
 
 const isMovable = ({ spec }: Workspace, move: Move) => spec.nodeName === undefined && (move === "Any" || (spec.failover !== undefined && spec.state === "Running"));
@@ -101,21 +103,42 @@ function refuseLate(name: string, states: readonly AwaitedObject[], timeoutMs: n
   throw new CliError(`Node "${name}" is not drained after ${timeoutMs / 1000} s, ${late.length} of ${states.length} Workspaces are not stopped or moved:\n${lines.join("\n")}\nThe drain goes on by itself; 'vendetta node uncordon ${name}' ends it`);
 }
 
-/** Whether nothing that a Node says of itself keeps a Workspace away from it; room and taints only its loop counts. */
-function mayTake({ metadata, spec, status }: Node, { spec: { provider, nodeSelector = {} } }: Workspace): boolean {
-  const isOpen = !spec.unschedulable && spec.drain === undefined && metadata.deletionTimestamp === undefined;
-  const fits = Object.entries(nodeSelector).every(([key, value]) => metadata.labels?.[key] === value);
-  return isOpen && fits && isTrue(status?.conditions, "Ready") && status?.providers?.some((each) => each.name === provider && each.usable) === true;
+/** What is known of the cluster once the drain is over. */
+interface Elsewhere {
+  /** All Nodes but the one that is drained. */
+  readonly nodes: readonly Node[];
+  readonly workspaces: readonly Workspace[];
 }
 
-function tellRest(session: Session, { name, others }: { readonly name: string; readonly others: readonly Node[] }, concerned: readonly Workspace[], states: readonly AwaitedObject[], move: Move): void {
+interface Fit {
+  readonly workspace: Workspace;
+  /** Why no other Node takes it; undefined: one does. */
+  readonly refusal: string | undefined;
+}
+
+/** Which of them would find a place elsewhere, one after the other, as their loop would choose: what one takes is no room for the next. */
+function fitElsewhere(wanted: readonly Workspace[], { nodes, workspaces }: Elsewhere): readonly Fit[] {
+  const placed = new Map(nodes.map(({ metadata: { name } }) => [name, workspaces.filter((each) => each.status?.nodeName === name)]));
+  return wanted.map((workspace) => {
+    if (nodes.length === 0) return { workspace, refusal: "there is no other" };
+    const placement = schedule(workspace, nodes, (nodeName) => placed.get(nodeName) ?? []);
+    if (placement.kind === "unplaced") return { workspace, refusal: placement.message };
+    placed.get(placement.nodeName)!.push(workspace);
+    return { workspace, refusal: undefined };
+  });
+}
+
+function tellRest(session: Session, name: string, elsewhere: Elsewhere, concerned: readonly Workspace[], states: readonly AwaitedObject[], move: Move): void {
   const stopped = concerned.filter((_, i) => states[i]!.verdict.state === "Stopped");
   if (stopped.length === 0) return;
   const stuck = stopped.filter((each) => isMovable(each, move));
   const free = stopped.filter((each) => each.spec.nodeName === undefined && !isMovable(each, move));
   session.tell(`What is stopped keeps its disk, and starts again with 'vendetta node uncordon ${name}'.`);
-  const [able, unable] = [true, false].map((wish) => free.filter((each) => others.some((node) => mayTake(node, each)) === wish)) as [Workspace[], Workspace[]];
-  if (unable.length > 0) session.tell(`No other Node could take ${unable.map(shortName).join(", ")} now.`);
+  const fits = fitElsewhere(free, elsewhere);
+  const able = fits.filter(({ refusal }) => refusal === undefined).map(({ workspace }) => workspace);
+  const unable = fits.filter(({ refusal }) => refusal !== undefined);
+  for (const { workspace, refusal } of unable.slice(0, listedMax)) session.tell(`No other Node could take ${shortName(workspace)} now: ${printable(refusal!)}.`);
+  if (unable.length > listedMax) session.tell(`Nor ${unable.length - listedMax} more.`);
   if (able.length > 0) session.tell(`${able.map(shortName).join(", ")} may run on other Nodes: 'vendetta node drain ${name} --move' makes ${able.length === 1 ? "it" : "them"} anew there, without what is on the disk here.`);
   if (stuck.length === 0) return;
   const why = states[concerned.indexOf(stuck[0]!)]!.verdict.message;

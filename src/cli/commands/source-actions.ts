@@ -22,7 +22,7 @@ export async function sourceSync(session: Session, name: string, { timeout }: So
   const timeoutMs = durationArgument(timeout ?? "60s");
   const store = await session.connect();
   const { spec } = await store.get("Source", { name });
-  if (spec.suspend) throw new CliError(`Source "${name}" is suspended; 'vendetta source resume ${name}' has it followed again`);
+  if (spec.suspend) throw suspended(name);
   await syncNow(session, store, name, {}, timeoutMs);
 }
 
@@ -39,7 +39,8 @@ export async function sourceSuspend(session: Session, verb: "suspend" | "resume"
 export async function sourceApprove(session: Session, name: string, { timeout }: SourceWaitOptions): Promise<void> {
   const timeoutMs = durationArgument(timeout ?? "60s");
   const store = await session.connect();
-  const { status } = await store.get("Source", { name });
+  const { spec, status } = await store.get("Source", { name });
+  if (spec.suspend) throw suspended(name);
   const held = status?.heldPrune;
   if (held === undefined) throw new CliError(`Source "${name}" has no deletions that wait for an approval${nextStep(findCondition(status?.conditions, "PruneHeld"))}`);
   for (const each of held.objects) session.tell(`to be deleted: ${printable(each)}`);
@@ -62,6 +63,10 @@ async function goingOf(store: HttpStore, before: readonly InventoryEntry[], now:
   const lists = await Promise.all([...places.values()].map(({ kind, namespace }) => store.list(kind, { namespace })));
   const objects = lists.flatMap(({ items }): readonly AnyObject[] => items);
   return objects.filter((each) => uids.has(each.metadata.uid) && isDeleting(each)).map(({ kind, metadata: { namespace, name, uid } }) => ({ kind, namespace, name, uid }));
+}
+
+function suspended(name: string): CliError {
+  return new CliError(`Source "${name}" is suspended; 'vendetta source resume ${name}' has it followed again`);
 }
 
 function nextStep(held: { readonly status: string; readonly message: string } | undefined): string {

@@ -4,7 +4,7 @@ import Docker, { type DockerOptions } from "dockerode";
 import { timeoutSignal, type Clock } from "../../base/clock.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { Transport } from "../../transports/transport.ts";
-import { ProviderError } from "../provider.ts";
+import { ProviderError, type Mount } from "../provider.ts";
 
 const dialTimeoutMs = 10_000;
 /** Idle connections to the engine kept for the next request. */
@@ -71,6 +71,18 @@ export async function callEngine<T>(socketPath: string, signal: AbortSignal | un
   }
 }
 
+const missingSource = (path: string) => `spec.mounts: there is no hostPath ${path} on the node`;
+
+/** The engine names a missing directory by its path alone: told by the field of the mount that asked for it. Any other error as it is. */
+export function namingMount(error: unknown, mounts: readonly Mount[]): unknown {
+  if (!(error instanceof ProviderError) || error.reason !== "MountSourceMissing") return error;
+  const index = mounts.findIndex((mount) => mount.kind === "bind" && error.message.startsWith(`${missingSource(mount.source)};`));
+  const mount = mounts[index];
+  if (mount?.kind !== "bind") return error;
+  const advice = error.message.slice(missingSource(mount.source).length);
+  return new ProviderError(error.reason, `spec.mounts[${index}].hostPath: there is no ${mount.source} on the node${advice}`, error.retriable, { cause: error.cause });
+}
+
 function reasonOf(error: unknown): string {
   const cause = (error as { cause?: unknown }).cause;
   switch (codeOf(error) ?? codeOf(cause)) {
@@ -91,8 +103,10 @@ function asProviderError(status: number, message: string, cause: unknown): Provi
   const made = (reason: string, text: string, retriable: boolean) => new ProviderError(reason, text, retriable, { cause });
   if (/port is already allocated|address already in use/.test(message)) return made("PortInUse", `a node port is already in use${port?.[1] === undefined ? "" : ` (${port[1]})`}: ${message}`, true);
   const source = /bind source path does not exist: (.+)$/.exec(message)?.[1];
-  if (source !== undefined) return made("MountSourceMissing", `spec.mounts: there is no hostPath ${source} on the node; make it there, correct the manifest, or keep the Workspace on the machine that has it (spec.nodeName, or spec.nodeSelector {vendetta.dev/local: "true"} for the server's own)`, true);
+  if (source !== undefined) return made("MountSourceMissing", `${missingSource(source)}; make it there, correct the manifest, or keep the Workspace on the machine that has it (spec.nodeName, or spec.nodeSelector {vendetta.dev/local: "true"} for the server's own)`, true);
   if (/docker-init.*(not found|no such file)/i.test(message)) return made("InitMissing", `docker-init is missing on the node, which comes with the engine (Debian: package docker.io or tini): ${message}`, true);
+  const user = /unable to find (?:user|group) ([^ :]+)/.exec(message)?.[1];
+  if (user !== undefined) return made("UserNotFound", `spec.user: the image has no ${user}; name a user or group that its /etc/passwd or /etc/group has, or a number`, true);
   if (/executable file not found|no such file or directory: unknown/.test(message)) return made("CommandNotFound", message, true);
   if (status === 404) return made("NotFound", message, true);
   if (status === 409 && /is not running|is paused/.test(message)) return made("NotRunning", message, true);

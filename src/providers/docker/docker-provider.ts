@@ -6,7 +6,7 @@ import { TransportError, type Transport } from "../../transports/transport.ts";
 import { instanceId, ProviderError, type DestroyOptions, type Instance, type InstanceOwner, type InstanceSpec, type Progress, type Provider, type ProviderProbe } from "../provider.ts";
 import { containerConfig, labels, ownerLabels, volumeName } from "./container-config.ts";
 import { instanceFromInspect, instanceFromList, ownerOf } from "./container-instance.ts";
-import { callEngine, createDockerClient, statusOf } from "./docker-client.ts";
+import { callEngine, createDockerClient, namingMount, statusOf } from "./docker-client.ts";
 import { containerConsole } from "./docker-console.ts";
 import { containerEvents } from "./docker-events.ts";
 import { execInContainer } from "./docker-exec.ts";
@@ -114,7 +114,7 @@ async function create({ docker, socketPath, clock }: PullParts, spec: InstanceSp
   const pull = () => pullImage({ docker, socketPath, clock }, spec.image, progress, signal);
   if (spec.imagePullPolicy === "Always") await pull();
   // Asking for the container first saves a look at the image each time it is there.
-  const make = () => makeOrAdopt({ docker, socketPath, clock }, id, spec, signal);
+  const make = () => makeOrAdopt({ docker, socketPath, clock }, id, spec, signal).catch((error: unknown) => Promise.reject(namingMount(error, spec.mounts) as Error));
   try {
     await make();
   } catch (error) {

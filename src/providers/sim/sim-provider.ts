@@ -39,7 +39,7 @@ export function createSimProvider(engine: SimEngine, { name = "docker", images, 
       ask(signal);
       const id = instanceId(spec.owner);
       if (engine.instances.has(id)) return;
-      for (const mount of spec.mounts) if (mount.kind === "bind") throw new ProviderError("MountSourceMissing", `${mount.source} does not exist`, true);
+      for (const [i, mount] of spec.mounts.entries()) if (mount.kind === "bind") throw new ProviderError("MountSourceMissing", `spec.mounts[${i}].hostPath: there is no ${mount.source} on the node`, true);
       if (images !== undefined && !images.has(spec.image)) throw new ProviderError("ImageNotFound", `there is no image ${spec.image}`, true);
       for (const mount of spec.mounts) if (mount.kind === "volume") engine.volumes.add(`${id}-${mount.name}`);
       engine.make(id, spec);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { ProviderError } from "../../../src/providers/provider.ts";
 import { eventually } from "../../harness/eventually.ts";
-import type { Kit } from "./suite-kit.ts";
+import { odd, type Kit } from "./suite-kit.ts";
 
 const tenMegabytes = 10 * 1024 * 1024;
 
@@ -20,13 +20,12 @@ export function execCases({ test, signal, running, shared, run, patient }: Kit):
     assert.ok(code === 137 || by === "SIGKILL", `${code} ${by}`);
   });
   test("exec hands on arguments and environment byte for byte", async (provider) => {
-    const odd = "a b\n'\"$x\\ü☃";
-    const id = await running(provider, { env: { FROM_SPEC: odd } });
+    const id = await shared(provider);
     const { stdout } = await run(provider, id, ["sh", "-c", 'printf "%s|%s|%s|%s" "$1" "$2" "$FROM_SPEC" "$FROM_EXEC"', "sh", odd, ""], "", { env: { FROM_EXEC: odd } });
     assert.equal(stdout.toString(), [odd, "", odd, odd].join("|"));
   });
   test("exec's own environment goes before the instance's, and its directory too", async (provider) => {
-    const id = await running(provider, { env: { WHO: "spec", ALSO: "spec" }, workingDir: "/" });
+    const id = await shared(provider);
     assert.equal((await run(provider, id, ["sh", "-c", 'echo "$WHO $ALSO $PWD"'], "", { env: { WHO: "exec" }, workingDir: "/tmp" })).stdout.toString(), "exec spec /tmp\n");
     assert.equal((await run(provider, id, ["sh", "-c", 'echo "$WHO $PWD"'])).stdout.toString(), "spec /\n");
   });
@@ -98,7 +97,7 @@ export function execCases({ test, signal, running, shared, run, patient }: Kit):
     assert.deepEqual(said, Array.from({ length: 20 }, (_, i) => `${i} ${i}\n`));
   });
   test("exec tells why a command cannot be started, and nothing of it on the command's streams", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const rows = [
       ["CommandNotFound", ["no-such-command"], {}], ["CommandNotFound", ["/no/such/command"], {}],
       ["CommandNotExecutable", ["/proc"], {}], ["DirectoryNotFound", ["sh", "-c", "true"], { workingDir: "/no/such/place" }],
@@ -118,7 +117,7 @@ export function execCases({ test, signal, running, shared, run, patient }: Kit):
     }
   });
   test("exec hands on what only looks as if it could not be started", async (provider) => {
-    const id = await running(provider);
+    const id = await shared(provider);
     const words = 'OCI runtime exec failed: exec failed: exec: "x": executable file not found in $PATH: unknown';
     const { code, stdout } = await run(provider, id, ["sh", "-c", `echo '${words}'; exit 127`]);
     assert.deepEqual([code, stdout.toString()], [127, `${words}\n`]);

@@ -38,6 +38,9 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/** What is hard to quote, in the environment of the shared instance. */
+export const odd = "a b\n'\"$x\\ü☃";
+
 /** What the cases are made with. */
 export interface Kit {
   /** For `eventually` and the like, milliseconds as a container would need them. */
@@ -51,7 +54,10 @@ export interface Kit {
   specOf(more?: Partial<InstanceSpec>): InstanceSpec;
   /** Makes and starts one; its id. */
   running(provider: Provider, more?: Partial<InstanceSpec>): Promise<string>;
-  /** One that runs and that cases share: whoever asks for it leaves it as it was found. Where a start takes seconds, that is most of them. */
+  /**
+   * One that runs and that cases share: whoever asks for it leaves it as it was found. Where a start takes seconds, that is most of them.
+   * Its directory is /, and its environment has FROM_SPEC (`odd`), WHO and ALSO (both "spec").
+   */
   shared(provider: Provider): Promise<string>;
   run(provider: Provider, id: string, argv: readonly string[], stdin?: string | Buffer, options?: InstanceExecOptions): Promise<Ran>;
   /** Ids of a cluster's instances; of this suite's own by default. */

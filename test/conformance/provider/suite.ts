@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { instanceId, type InstanceExecOptions, type InstanceSpec, type Provider } from "../../../src/providers/provider.ts";
 import { execCases } from "./suite-exec.ts";
-import { cluster, type Kit, type ProviderConformanceOptions, type ProviderPlace } from "./suite-kit.ts";
+import { cluster, odd, type Kit, type ProviderConformanceOptions, type ProviderPlace } from "./suite-kit.ts";
 import { lifecycleCases } from "./suite-lifecycle.ts";
 import { reachCases } from "./suite-reach.ts";
 import { troubleCases } from "./suite-trouble.ts";
@@ -57,7 +57,7 @@ export function providerConformance(name: string, make: () => Promise<ProviderPl
       },
       running: (provider: Provider, more: Partial<InstanceSpec> = {}) => upAndRunning(provider, specOf(more)),
       shared(provider: Provider) {
-        sharedSpec ??= newSpec();
+        sharedSpec ??= newSpec({ env: { FROM_SPEC: odd, WHO: "spec", ALSO: "spec" }, workingDir: "/" });
         return upAndRunning(provider, sharedSpec);
       },
       async run(provider: Provider, id: string, argv: readonly string[], stdin: string | Buffer = "", options: InstanceExecOptions = {}) {

@@ -1,9 +1,9 @@
-import { findCondition, isTrue } from "../../src/api/conditions.ts";
-import { isDeleting } from "../../src/api/meta.ts";
-import type { Node, Taint } from "../../src/api/node.ts";
-import { packagesFor } from "../../src/api/provider-packages.ts";
-import { formatBytes, parseQuantity } from "../../src/api/quantity.ts";
-import type { Toleration, Workspace } from "../../src/api/workspace.ts";
+import { findCondition, isTrue } from "./conditions.ts";
+import { isDeleting } from "./meta.ts";
+import type { Node, Taint } from "./node.ts";
+import { packagesFor } from "./provider-packages.ts";
+import { formatBytes, parseQuantity } from "./quantity.ts";
+import type { Toleration, Workspace } from "./workspace.ts";
 
 export type Placement = { readonly kind: "placed"; readonly nodeName: string } | { readonly kind: "unplaced"; readonly message: string };
 
