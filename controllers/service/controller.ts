@@ -3,7 +3,7 @@ import type { Service } from "../../src/api/service.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import { requeue, settled, type Outcome, type Reconciler } from "../../src/runtime/reconciler.ts";
 import { carryOut } from "./carry-out.ts";
-import { locate } from "./locate.ts";
+import { isOver, locate } from "./locate.ts";
 import { observeService } from "./observe.ts";
 import type { ServiceControllerParts } from "./parts.ts";
 import { planService } from "./plan.ts";
@@ -12,6 +12,7 @@ import { withFailure, withStatus, writeStatus } from "./status-write.ts";
 /** A pass that starts something looks at it at once; this many looks a pass, so that a fast crash cannot keep a worker. */
 const looksMax = 3;
 const silentRetryMs = 3000;
+const lookSoonMs = 50;
 
 /** Indexes the Service informer must keep for this controller. */
 export const serviceIndexes: Readonly<Record<string, (service: Service) => readonly string[]>> = {
@@ -65,14 +66,18 @@ async function reconcileService(parts: ServiceControllerParts, stored: Service, 
     const seen = observeService(parts, draft, place);
     const plan = planService(draft, seen);
     const acted = await carryOut(parts, draft, place, plan, signal).catch(async (error: unknown) => {
-      if (!signal.aborted) await writeStatus(parts, stored, withFailure(draft, plan, error, parts.clock.now()));
+      if (signal.aborted) throw error;
+      // The instance was stopped under it, which is no failure of the step: what is true now is to be looked at.
+      if (place.workspace !== undefined && isOver(parts, place.workspace)) return "over" as const;
+      await writeStatus(parts, stored, withFailure(draft, plan, error, parts.clock.now()));
       throw error;
     });
+    if (acted === "over") return requeue(lookSoonMs);
     if (acted.gone) return settled;
     draft = withStatus(acted.service, plan, acted.facts, parts.clock.now());
     if (!acted.lookAgain || look === looksMax) {
       await writeStatus(parts, stored, draft);
-      if (acted.lookAgain) return requeue(50);
+      if (acted.lookAgain) return requeue(lookSoonMs);
       return plan.afterMs === undefined ? settled : requeue(plan.afterMs);
     }
   }

@@ -35,7 +35,7 @@ class ExecSupervisor implements Supervisor {
   #reading: Promise<void> | undefined;
   #nextReading: Promise<readonly Run[]> | undefined;
   #startsAsked = 0;
-  #closed = false;
+  readonly #released = new AbortController();
 
   constructor(parts: Parts, provider: Provider, instance: Instance, hint: (service: string) => void) {
     this.#parts = parts;
@@ -60,9 +60,8 @@ class ExecSupervisor implements Supervisor {
   }
 
   async #readRuns(): Promise<readonly Run[]> {
-    // Shared, so of nobody's signal; bounded by the time-outs of the stream.
-    const shared = new AbortController().signal;
-    const runs = this.#parse(await this.#ask((id) => `v_runs ${id}\n`, "reading runs", "repeatable", shared));
+    // Shared, so of nobody's signal; bounded by the time-outs of the stream. Over with the supervisor: an instance on its way out may never answer.
+    const runs = this.#parse(await this.#ask((id) => `v_runs ${id}\n`, "reading runs", "repeatable", this.#released.signal));
     this.#known.clear();
     for (const { service } of runs) this.#known.add(service);
     return runs;
@@ -106,7 +105,7 @@ class ExecSupervisor implements Supervisor {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#released.abort(new TransportError(`the control stream of ${this.#instanceId} was closed`, true));
     const stream = this.#stream;
     this.#stream = undefined;
     // One that could not be opened is not there to be closed; its callers were told.
@@ -119,7 +118,7 @@ class ExecSupervisor implements Supervisor {
       try {
         return await stream.request(text, `${what} in ${this.#instanceId}`, signal);
       } catch (error) {
-        const broke = error instanceof TransportError && stream.isBroken && !this.#closed;
+        const broke = error instanceof TransportError && stream.isBroken && !this.#released.signal.aborted;
         if (!broke || attempt > 1 || (error.mayHaveRun && again === "once")) throw error;
       }
     }
@@ -127,8 +126,8 @@ class ExecSupervisor implements Supervisor {
 
   /** The stream, opened when there is none. It is everybody's: a caller that gives up does not end it for the others. */
   async #open(signal: AbortSignal): Promise<ControlStream> {
+    if (this.#released.signal.aborted) throw new ProviderError("NotRunning", `the supervisor of ${this.#instanceId} was released; ask for it again`, true);
     signal.throwIfAborted();
-    if (this.#closed) throw new ProviderError("NotRunning", `the supervisor of ${this.#instanceId} was released; ask for it again`, true);
     return orAbort((this.#stream ??= this.#connect()), signal);
   }
 

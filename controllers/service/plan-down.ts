@@ -40,6 +40,7 @@ export function planDown(service: Service, seen: ServiceObservation, why: string
     if (!deleting && service.status?.phase === "Stopped") return keep(service, seen, { phase: "Stopped", reason: why, message: describeDown(why), afterMs: unknownRetryMs });
     return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: seen.runs.reason, message: `cannot stop it: ${seen.runs.message}`, afterMs: unknownRetryMs });
   }
+  if (seen.runs.kind === "ending") return keep(service, seen, { phase: "Stopping", reason: why, message: "its instance is being stopped, and it ends with it", afterMs: unknownRetryMs });
   const run = seen.runs.kind === "known" ? seen.runs.latest : undefined;
   if (run?.state.kind === "running") {
     if (seen.dependentsStopping.length > 0) {

@@ -1,3 +1,4 @@
+import { assert } from "../../src/base/assert.ts";
 import { timestamp } from "../../src/base/clock.ts";
 import { findCondition } from "../../src/api/conditions.ts";
 import { isDeleting } from "../../src/api/meta.ts";
@@ -21,6 +22,7 @@ export function planService(service: Service, seen: ServiceObservation): Service
   }
   const down = goingDown(workspace);
   if (down !== undefined) return planDown(service, seen, down);
+  assert(seen.runs.kind !== "ending", "an instance ends only with a workspace that is on its way down");
   if (seen.runs.kind === "unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: seen.runs.reason, message: seen.runs.message, afterMs: unknownRetryMs });
   const ready = findCondition(workspace.status?.conditions, "Ready");
   if (ready?.status === "Unknown") return keep(service, seen, { phase: "Unknown", ready: "Unknown", reason: "WorkspaceUnknown", message: `Workspace "${workspace.metadata.name}": ${ready.message}` });

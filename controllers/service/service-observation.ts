@@ -6,8 +6,8 @@ import type { Run } from "./supervisor.ts";
 /** What was seen of the world, read for this very pass. */
 export interface ServiceObservation {
   readonly workspace: Workspace | undefined;
-  /** undefined: the instance does not run, so nothing in it does. `unknown`: it could not be asked. */
-  readonly runs: { readonly kind: "none" } | { readonly kind: "unknown"; readonly reason: string; readonly message: string } | { readonly kind: "known"; readonly latest: Run | undefined };
+  /** `none`: the instance does not run, so nothing in it does. `ending`: it is being stopped although this service was not seen to end. `unknown`: it could not be asked. */
+  readonly runs: { readonly kind: "none" } | { readonly kind: "ending" } | { readonly kind: "unknown"; readonly reason: string; readonly message: string } | { readonly kind: "known"; readonly latest: Run | undefined };
   readonly health: Health;
   /** Fingerprint of what a start now would run. */
   readonly hash: string;

@@ -2,10 +2,12 @@ import { timeoutSignal } from "../../src/base/clock.ts";
 import { messageOf } from "../../src/base/errors.ts";
 import { keyOf } from "../../src/base/keys.ts";
 import { isDeleting } from "../../src/api/meta.ts";
+import type { Service } from "../../src/api/service.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import { ProviderError, type Instance, type Provider } from "../../src/providers/provider.ts";
 import type { Machine } from "../machines.ts";
 import { describeFailure, isSilence } from "../node/why-unknown.ts";
+import { goingDown, serviceFinalizer } from "../service/plan-down.ts";
 import type { WorkspaceDraft } from "./draft.ts";
 import type { Eviction } from "./eviction.ts";
 import { diskSizesOf, specHashOf } from "./instance-spec.ts";
@@ -38,8 +40,8 @@ export async function observeInstance(parts: WorkspaceControllerParts, draft: Wo
     const reason = error instanceof ProviderError ? error.reason : "EngineUnreachable";
     return { instance: { kind: "unknown", reason, message: describeFailure(error, machine) }, specHash, difference: "", running: { names: [], graceSeconds: 0 }, now: clock.now() };
   }
-  const down = isDeleting(draft.stored) || draft.stored.spec.state === "Stopped" || eviction !== undefined || (instance !== undefined && instance.specHash !== specHash);
-  const running = down && instance?.state === "running" ? await runningServices(parts, draft.stored, machine, provider, instance, signal) : { names: [], graceSeconds: 0 };
+  const down = goingDown(draft.stored) !== undefined || eviction !== undefined || (instance !== undefined && instance.specHash !== specHash);
+  const running = down && instance?.state === "running" ? await servicesInTheWay(parts, draft.stored, machine, provider, instance, signal) : { names: [], graceSeconds: 0 };
   if (running === "silent") return running;
   // A startId on record means that it ran and nobody here stopped it: a stop takes the startId away.
   const hasEnded = !down && instance?.state === "stopped" && (wasStarted || draft.stored.status?.startId !== undefined);
@@ -67,19 +69,26 @@ async function observeSnapshots({ stored, instanceId }: WorkspaceDraft, provider
 }
 
 /**
- * Services whose process lives, as the instance itself tells. Of one that runs and says nothing (its kernel stands still, it has no room for
- * another process), all count: the wait for them has an end, and then it is stopped all the same.
+ * Services that are not down yet: their process lives, as the instance itself tells, or their own loop has still to ask something of the instance
+ * before it knows their end. That loop would meet a closed stream, and a machine takes long to end. Of an instance that runs and says nothing (its
+ * kernel stands still, it has no room for another process), all count: the wait for them has an end, and then it is stopped all the same.
  */
-async function runningServices(parts: WorkspaceControllerParts, workspace: Workspace, machine: Machine, provider: Provider, instance: Instance, signal: AbortSignal): Promise<WorkspaceObservation["running"] | "silent"> {
+async function servicesInTheWay(parts: WorkspaceControllerParts, workspace: Workspace, machine: Machine, provider: Provider, instance: Instance, signal: AbortSignal): Promise<WorkspaceObservation["running"] | "silent"> {
   const services = parts.services.byIndex("workspace", keyOf(workspace));
   if (services.length === 0) return { names: [], graceSeconds: 0 };
-  let living = services;
+  let inTheWay = services;
   try {
     const runs = await parts.supervisors.of(provider, instance).runs(signal);
-    living = services.filter((service) => runs.some((run) => run.service === service.metadata.uid && run.state.kind === "running"));
+    inTheWay = services.filter((service) => !isKnownDown(service) || runs.some((run) => run.service === service.metadata.uid && run.state.kind === "running"));
   } catch (error) {
     if (signal.aborted) throw error;
     if (await isSilence(error, machine, signal)) return "silent";
   }
-  return { names: living.map((each) => each.metadata.name), graceSeconds: living.reduce((sum, each) => sum + each.spec.terminationGracePeriodSeconds, 0) };
+  return { names: inTheWay.map((each) => each.metadata.name), graceSeconds: inTheWay.reduce((sum, each) => sum + each.spec.terminationGracePeriodSeconds, 0) };
+}
+
+/** One that is deleted is down when its loop lets it go; one that its loop has not taken on yet was never started. */
+function isKnownDown({ metadata, status }: Service): boolean {
+  if (!(metadata.finalizers ?? []).includes(serviceFinalizer)) return true;
+  return metadata.deletionTimestamp === undefined && status?.phase === "Stopped";
 }

@@ -179,10 +179,10 @@ function planDelete(workspace: Workspace, seen: WorkspaceObservation, instance: 
   if (left.length > 0) {
     const message = `its removal waits for ${left.join(", ")}, where an instance of it was left: it is removed there when the Node answers again, or given up with 'vendetta node forget'`;
     const steps: WorkspaceStep[] = instance === undefined ? [] : [...(instance.state === "running" ? [{ do: "stop" } as const] : []), { do: "destroy", volumes: false }];
-    return outline(workspace, { phase: "Deleting", reason: "LeftBehind", message, steps, lookAgain: instance !== undefined, acted: false });
+    return outline(workspace, { phase: "Deleting", reason: "LeftBehind", message, steps, lookAgain: instance !== undefined, acted: false, facts: noLongerRuns });
   }
   const steps: WorkspaceStep[] = [...(instance?.state === "running" ? [{ do: "stop" } as const] : []), { do: "destroy", volumes: true }, { do: "finish" }];
-  return outline(workspace, { phase: "Deleting", reason: "Deleting", message: "its instance is being removed", steps, acted: false });
+  return outline(workspace, { phase: "Deleting", reason: "Deleting", message: "its instance is being removed", steps, acted: false, facts: noLongerRuns });
 }
 
 function servicesWait(workspace: Workspace, seen: WorkspaceObservation, phase: "Stopping" | "Recreating" | "Restoring" | "Moving" | "Deleting", reason: string): WorkspacePlan | undefined {

@@ -15,7 +15,7 @@ export interface WorkspaceObservation {
   readonly specHash: string;
   /** What differs between the instance and the spec, for people: "image busybox → node:20". */
   readonly difference: string;
-  /** Services with a living process in it, and the seconds they may take to stop, one after the other. */
+  /** Services that are not down yet, and the seconds they may take to stop, one after the other. */
   readonly running: { readonly names: readonly string[]; readonly graceSeconds: number };
   /** Its Node wants it gone. `move` only when another Node fits now. */
   readonly eviction?: Eviction | undefined;

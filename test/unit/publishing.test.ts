@@ -66,7 +66,7 @@ describe("a port that was taken while its instance did not run", () => {
       const world = await placingWorld(["a"], { parts });
       try {
         await world.create("dev");
-        await world.store.create("Service", { apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name: "web", namespace: "default", finalizers: ["vendetta.dev/service"] }, spec: { workspace: "dev", command: ["x"], port: 80 } } as never);
+        await world.store.create("Service", { apiVersion: "vendetta.dev/v1alpha1", kind: "Service", metadata: { name: "web", namespace: "default" }, spec: { workspace: "dev", command: ["x"], port: 80 } } as never);
         await world.clock.advance(1000);
         await world.store.patch("Workspace", ref, { type: "merge", patch: { metadata: { annotations: { "vendetta.dev/recreation": "1" } } } });
         await world.clock.advance(5000);

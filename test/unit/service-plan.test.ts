@@ -75,6 +75,8 @@ const table: readonly Row[] = [
   ["its workspace stops as its Node is drained: asked to stop", service(), seen({ ...latest(running()), workspace: { ...readyWorkspace, status: { ...readyWorkspace.status, phase: "Stopping" } } }), ["signal TERM"], "Stopping", "WorkspaceStopped"],
   ["its workspace is stopped: stopped", service(), seen({ runs: { kind: "none" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopped", "WorkspaceStopped"],
   ["its workspace is on its way down, nobody answers: what was stopped stays so", service({}, { phase: "Stopped" }), seen({ runs: { kind: "unknown", reason: "SupervisorUnreachable", message: "x" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopped", "WorkspaceStopped"],
+  ["its workspace is being stopped and it was not seen to end: goes with it", service({}, { phase: "Stopping", pid: 42 }), seen({ runs: { kind: "ending" }, workspace: { ...readyWorkspace, spec: { ...readyWorkspace.spec, state: "Stopped" } } }), [], "Stopping", "WorkspaceStopped"],
+  ["deleting, and so with its workspace: not let go before the instance has ended", service({}, { phase: "Unknown", pid: 42 }, deleting), seen({ runs: { kind: "ending" } }), [], "Stopping", "Deleted"],
   ["its workspace was started anew: a restart", service({}, { phase: "Running", instanceStartId: "s0", startedAt: "2026-01-01T00:00:00Z", pid: 9 }), seen(), ["start Restart"], "Starting", "Started"],
 ];
 
