@@ -68,6 +68,25 @@ export function calmMsLeft({ status }: Workspace, now: number): number {
   return ready?.status === "True" ? Math.max(0, Date.parse(ready.lastTransitionTime) + calmMs - now) : Infinity;
 }
 
-function timesInARow(count: number): string {
+const settleMsMin = 1000;
+const settleMsMax = 10_000;
+
+/**
+ * How much longer it must stay up until it counts as running, by the server's clock: after the second end in a row, as long as was waited for
+ * this start, within bounds. 0: it does. A main command of the user's own may end as soon as it is started, so it is waited for from the first start on.
+ */
+export function settleMsLeft({ metadata, spec, status }: Workspace, { startId, startedAt }: Instance, now: number): number {
+  const { inARow = 0, time } = status?.lastEnd ?? {};
+  const ready = findCondition(status?.conditions, "Ready");
+  // What ran when its generation was another has stayed up long ago.
+  if (ready?.status === "True" && status?.startId === startId) return 0;
+  const [beganMs, neededMs] = inARow > 1 ? [Date.parse(time!) + restartDelayMs(inARow), Math.min(settleMsMax, Math.max(settleMsMin, restartDelayMs(inARow)))]
+    : spec.docker?.command !== undefined && metadata.generation !== status?.observedGeneration ? [Date.parse(startedAt ?? ""), settleMsMin] : [0, 0];
+  const leftMs = beganMs + neededMs - now;
+  // A Node's clock may be another.
+  return leftMs > 0 && leftMs <= neededMs ? leftMs : 0;
+}
+
+export function timesInARow(count: number): string {
   return count > 1 ? ` (${count} times in a row)` : "";
 }

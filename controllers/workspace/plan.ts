@@ -5,7 +5,7 @@ import type { Instance } from "../../src/providers/provider.ts";
 import type { Eviction } from "./eviction.ts";
 import { cameBack, consoleHint, noLongerRuns, outline } from "./outline.ts";
 import { planDisks } from "./plan-disks.ts";
-import { calmMs, calmMsLeft, planStart } from "./plan-start.ts";
+import { calmMs, calmMsLeft, planStart, settleMsLeft, timesInARow } from "./plan-start.ts";
 import { planSnapshots, type SnapshotsPlan } from "./plan-snapshots.ts";
 import type { WorkspaceObservation, WorkspacePlan, WorkspaceStep } from "./workspace-plan.ts";
 
@@ -52,7 +52,9 @@ function planInstance(workspace: Workspace, seen: WorkspaceObservation, instance
   if (growth !== undefined) return meanwhile(workspace, [growth]);
   if (instance.state !== "running") return planStart(workspace, seen, instance);
   // The start on record is one that was entered: after a restart of the server nobody has to wait for it again.
-  return instance.awaitsEntry === true && workspace.status?.startId !== instance.startId ? planEntry(workspace) : running(workspace, instance, seen.now);
+  if (instance.awaitsEntry === true && workspace.status?.startId !== instance.startId) return planEntry(workspace);
+  const settleMs = settleMsLeft(workspace, instance, seen.now);
+  return settleMs > 0 ? planSettle(workspace, settleMs) : running(workspace, instance, seen.now);
 }
 
 /** Not to run now, whatever the reason. */
@@ -74,6 +76,13 @@ function planCreate(workspace: Workspace): WorkspacePlan {
 /** It runs, and that is not enough. */
 function planEntry(workspace: Workspace): WorkspacePlan {
   return outline(workspace, { phase: "Starting", reason: "Starting", message: `its instance runs, and is waited for until it can be worked in${consoleHint(workspace)}`, steps: [{ do: "start" }], lookAgain: true, acted: false });
+}
+
+/** It runs, and may end in a moment as it did before. */
+function planSettle(workspace: Workspace, settleMs: number): WorkspacePlan {
+  const { lastEnd } = workspace.status ?? {};
+  const before = (lastEnd?.inARow ?? 0) === 0 ? "" : `; before it ${lastEnd!.message}${timesInARow(lastEnd!.inARow)}`;
+  return outline(workspace, { phase: "Starting", reason: "Settling", message: `its instance runs, and counts once it has stayed up for a moment${before}`, facts: { lastEnd, nextRetryTime: undefined }, afterMs: settleMs, acted: false });
 }
 
 /** Nothing in it has ended: its services are as they were once it goes on, also to be stopped in order. */

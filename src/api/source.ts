@@ -26,7 +26,7 @@ const spec = z.strictObject({
       url: gitUrl.describe("Where git fetches it from: a URL (https, http, ssh, git, file), user@host:path, or an absolute path on the server's machine. The server's user must be let in without being asked."),
       ref: gitRef.default("HEAD").describe("Branch, tag or commit."),
       path: z.string().max(1024).refine((path) => !path.split("/").includes("..") && !path.startsWith("/") && !path.includes("\0"), "must be a path inside the repository, without '..'").default("").describe("Directory in the repository that holds the manifests. Empty: the whole of it."),
-      intervalSeconds: intervalSeconds.default(60).describe("Seconds between two fetches."),
+      intervalSeconds: intervalSeconds.default(60).describe("Seconds between two fetches. A repository on this machine is looked at as soon as something is committed, too; to look before that, suspend the Source."),
     }),
   ).optional().describe("A git repository of manifests. Exactly one of directory and git."),
   suspend: z.boolean().default(false).describe("Whether nothing is read and nothing applied: the objects stay as they are."),

@@ -64,6 +64,24 @@ describe("an instance that ends though nobody stopped it", () => {
     assert.equal(planWorkspace(since(60), seen(instance(), [])).status.lastEnd?.inARow, 1, "also when nobody was there to see the minute");
     assert.equal(planWorkspace(workspace({ phase: "Starting", lastEnd: lastEnd(3), conditions: [ready("False", -1)] }), seen(found)).afterMs, 60_000);
   });
+  it("counts as running again only when it has stayed up for a moment, or as long as was waited for it", () => {
+    const found = instance({ state: "running", startId: "s2", exitCode: undefined });
+    const again = workspace({ phase: "Starting", lastEnd: lastEnd(3), conditions: [ready("False", -1)] });
+    // It ended a second ago, and was started two seconds after that.
+    const looks = [1000, 2900, 3000].map((ms) => planWorkspace(again, seen(found, undefined, nowMs + ms)));
+    assert.deepEqual(looks.map(({ status, condition, afterMs }) => [status.phase, condition.status, condition.reason, afterMs]), [["Starting", "False", "Settling", 2000], ["Starting", "False", "Settling", 100], ["Running", "True", "Running", 60_000]]);
+    assert.match(looks[0]!.condition.message, /counts once it has stayed up for a moment; before it ended with exit code 1 \(3 times in a row\)/);
+    assert.equal(planWorkspace(workspace({ phase: "Starting", lastEnd: lastEnd(1), conditions: [ready("False", -1)] }), seen(found)).status.phase, "Running", "one end may have come from anywhere");
+  });
+  it("counts as running at once, but for a command of the user's own that has not run yet", () => {
+    const found = instance({ state: "running", startId: "s1", exitCode: undefined, startedAt: at(-0.5) });
+    const own = { docker: { command: ["./server"] } };
+    const phase = (was: Workspace, now = nowMs) => planWorkspace(was, seen(found, undefined, now)).status.phase;
+    assert.equal(phase(workspace()), "Running");
+    assert.deepEqual([phase(workspace({}, own)), phase(workspace({}, own), nowMs + 500)], ["Starting", "Running"]);
+    assert.equal(phase(workspace({ observedGeneration: 1 }, own)), "Running", "it has stayed up before");
+    assert.equal(phase(workspace({}, own), nowMs - 3_600_000), "Running", "by a clock that is another");
+  });
 
   type Row = readonly [what: string, spec: object, found: Partial<Instance>, lastLines: readonly string[], told: RegExp];
   const rows: readonly Row[] = [
@@ -113,6 +131,8 @@ describe("the loop of a Workspace whose instance ends at once", () => {
       assert.match(status!.conditions!.find(({ type }) => type === "Ready")!.message, /ended, and said last: "\(its console cannot be read: the log is gone\)" \(7 times in a row\); starting it again 32 s after that/);
       isBroken = false;
       await world.clock.advance(10_000);
+      assert.equal((await world.workspace("dev")).status!.phase, "Starting", "it may end as it did before");
+      await world.clock.advance(5000);
       const running = (await world.workspace("dev")).status!;
       assert.deepEqual([running.phase, running.restarts, running.lastEnd!.inARow], ["Running", 7, 7]);
       await world.clock.advance(61_000);
