@@ -25,6 +25,11 @@ function createSession(world: CliWorld, { namespace, color }: GlobalOptions, sig
   const paths = homePaths(world.env);
   let store: HttpStore | undefined;
   const coloured = (out: { readonly isTTY?: boolean | undefined }) => color !== false && out.isTTY === true && !world.env["NO_COLOR"] && world.env["TERM"] !== "dumb";
+  const warned = new Set<string>();
+  const onWarning = (text: string) => {
+    if (!warned.has(text)) session.tell(`Warning: ${text}`);
+    warned.add(text);
+  };
   const session: Session = {
     world,
     paths,
@@ -43,7 +48,7 @@ function createSession(world: CliWorld, { namespace, color }: GlobalOptions, sig
         const { startServer } = await import("./server-control.ts");
         await startServer(session);
       }
-      return (store = createHttpStore({ socketPath: paths.socketPath, clock: world.clock, userAgent: `vendetta/${packageVersion()}` }));
+      return (store = createHttpStore({ socketPath: paths.socketPath, clock: world.clock, userAgent: `vendetta/${packageVersion()}`, onWarning }));
     },
     async close() {
       await store?.close();

@@ -16,6 +16,8 @@ export interface HttpClientOptions {
   readonly socketPath: string;
   readonly clock: Clock;
   readonly userAgent: string;
+  /** Told each warning that the server has beside a success: the text of a `Warning` header of code 299, as Kubernetes sends them. */
+  readonly onWarning?: ((text: string) => void) | undefined;
 }
 
 export interface HttpRequest {
@@ -36,7 +38,7 @@ export interface HttpClient {
   close(): void;
 }
 
-export function createHttpClient({ socketPath, clock, userAgent }: HttpClientOptions): HttpClient {
+export function createHttpClient({ socketPath, clock, userAgent, onWarning }: HttpClientOptions): HttpClient {
   const agent = new Agent({ keepAlive: true, maxSockets: socketsMax, timeout: idleMs });
 
   /** Resolves with the head of the answer. Aborting ends the request, or the body when the head is there. */
@@ -74,6 +76,7 @@ export function createHttpClient({ socketPath, clock, userAgent }: HttpClientOpt
       const text = await bodyText(response, answerBytesMax, (error) => connectionError(error, socketPath, deadline.signal));
       if (response.statusCode! >= 300) throw errorOf(response, text);
       onStatus?.(response.statusCode!);
+      for (const warning of warningsOf(response)) onWarning?.(warning);
       return parse(text, request);
     },
     async stream(request, signal) {
@@ -96,6 +99,11 @@ export function createHttpClient({ socketPath, clock, userAgent }: HttpClientOpt
     },
     close: () => agent.destroy(),
   };
+}
+
+/** RFC 7234, 5.5: code, agent and a quoted text, several of them with commas between. */
+function warningsOf({ headers }: IncomingMessage): readonly string[] {
+  return [...String(headers["warning"] ?? "").matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text]) => text!.replaceAll(/\\(.)/g, "$1"));
 }
 
 function bodyText(response: IncomingMessage, bytesMax: number, wrap: (error: unknown) => Error): Promise<string> {

@@ -14,6 +14,7 @@ import { readObject } from "./list-options.ts";
 import { listResponse, objectResponse } from "./list.ts";
 import { protobufType } from "./protobuf/kubernetes-protobuf.ts";
 import { Query } from "./query.ts";
+import { createSourceRemarks } from "./source-remarks.ts";
 import { addWarnings, jsonResponse, methodNotAllowed } from "./status-response.ts";
 import { watchResponse, type WatchParts } from "./watch.ts";
 import { checkedFields, deletedStatus, fieldValidationOf, managerOf, objectAt, patcherOf, patchOf, patchTypesOf, strictly } from "./write.ts";
@@ -49,6 +50,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
   const { store, clock } = parts;
   const place = (c: Ctx): { readonly namespace: string | undefined; readonly name: string | undefined } => ({ namespace: c.req.param("namespace"), name: c.req.param("name") });
   const refOf = (c: Ctx): NamespacedName => ({ namespace: c.req.param("namespace"), name: c.req.param("name")! });
+  const remarks = createSourceRemarks(store);
   const answer = (c: Ctx, object: StoredObject, query: Query, code = 200) => objectResponse(clock, kindName, object, query, accept(c), code);
 
   const write = async (c: Ctx, how: "create" | "update" | "updateStatus"): Promise<Response> => {
@@ -58,9 +60,10 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     const options = { dryRun: query.dryRun(), fieldManager };
     const object = objectAt(kindName, await readBody(c.req.raw, isBuiltin(kinds[kindName]) ? builtinTypes : textTypes), place(c));
     const { value, warnings } = checkedFields(kindName, object, validation);
+    const before = how === "update" ? await remarks.before(kindName, refOf(c)) : undefined;
     // The store checks the object from the ground up: its type here is a wish.
     const stored: StoredObject = await strictly(kindName, validation, () => store[how](kindName, value as never, options));
-    return addWarnings(answer(c, stored, query, how === "create" ? 201 : 200), warnings);
+    return addWarnings(answer(c, stored, query, how === "create" ? 201 : 200), [...warnings, ...(await remarks.updated(before, stored))]);
   };
 
   const patch = async (c: Ctx, subresource?: "status"): Promise<Response> => {
@@ -76,8 +79,9 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     };
     const options = { dryRun: query.dryRun(), subresource, fieldManager, created };
     const { patch, warnings } = patchOf(kindName, type, await readBody(c.req.raw, patchTypes), validation, force);
+    const before = await remarks.before(kindName, refOf(c));
     const stored: StoredObject = await strictly(kindName, validation, () => store.patch(kindName, refOf(c), patch, options));
-    return addWarnings(answer(c, stored, query, code), warnings);
+    return addWarnings(answer(c, stored, query, code), [...warnings, ...(await remarks.updated(before, stored))]);
   };
 
   return {
@@ -101,8 +105,9 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
       const object: StoredObject = await store.delete(kindName, refOf(c), wish.preconditions, wish);
       // RFC 7240: our own client wants the object as it last was; Kubernetes' expect a Status once it is gone.
       const held = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers?.length ?? 0) > 0;
-      if (held) return answer(c, object, query, wish.cascading ? 202 : 200);
-      return (c.req.header("prefer") ?? "").includes("return=representation") ? answer(c, object, query) : jsonResponse(deletedStatus(kindName, object.metadata));
+      const told = await remarks.deleted(object);
+      if (held) return addWarnings(answer(c, object, query, wish.cascading ? 202 : 200), told);
+      return addWarnings((c.req.header("prefer") ?? "").includes("return=representation") ? answer(c, object, query) : jsonResponse(deletedStatus(kindName, object.metadata)), told);
     },
     async deleteCollection(c: Ctx): Promise<Response> {
       const query = new Query(c.req.url);
