@@ -31,7 +31,7 @@ else
   if [ -z "$subnet" ]; then echo routes; ip -4 route show table all; ip -4 -o addr show; exit 0; fi
   echo "$subnet" >"$node/subnet"
   ip link del "$bridge" 2>/dev/null
-  { ip link add "$bridge" type bridge && ip addr add "$subnet.1/24" dev "$bridge" && ip link set "$bridge" up; } 2>&1 || no NetworkFailed "the bridge $bridge cannot be made"
+  said=$({ ip link add "$bridge" type bridge && ip addr add "$subnet.1/24" dev "$bridge" && ip link set "$bridge" up; } 2>&1) || no NetworkFailed "the bridge $bridge cannot be made: $said; does 'modprobe bridge' work there?"
   # Another cluster may have found the same network free at the same moment.
   if [ "$(ip -4 -o addr show | grep -cF " $subnet.1/24 ")" != 1 ]; then ip link del "$bridge"; echo taken; exit 0; fi
 fi
