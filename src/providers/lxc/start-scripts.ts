@@ -40,7 +40,10 @@ lxc=$1 id=$2 disk=$3 image=$4 bridge=$5 bind=$6 home=$1/$2
 shift 6
 say() { echo "$1"; exit 1; }
 # LXC's monitor stays in here. Where the node does not share its mounts, what it holds of other engines' networks would outlive them, addresses and all.
-for each in $(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ \\]*\\) .* - nsfs .*/\\1/p' /proc/self/mountinfo); do umount -l "$each" || say "$each cannot be let go of"; done
+# One that another mount covers stays: that is no reason not to start. Their paths are anybody's, so they are not expanded.
+set -f
+for each in $(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ \\]*\\) .* - nsfs .*/\\1/p' /proc/self/mountinfo); do umount -l "$each" 2>/dev/null || :; done
+set +f
 mkdir -p ${stage} && mount -t tmpfs -o mode=755,size=4m vendetta ${stage} || say "the parts of a container cannot be put together in ${stage}"
 n=0 dirs="${stage}/rootfs ${stage}/disk ${stage}/image ${stage}/home ${stage}/node ${stage}/sys"
 for source; do
