@@ -2,7 +2,7 @@ import { timestamp } from "../../src/base/clock.ts";
 import { findCondition } from "../../src/api/conditions.ts";
 import type { Workspace } from "../../src/api/workspace.ts";
 import type { Instance } from "../../src/providers/provider.ts";
-import { restartDelayMs, restartDelayMsMax } from "../service/restart-delay.ts";
+import { neededMs, restartDelayMs, restartDelayMsMax } from "../service/restart-delay.ts";
 import { cameBack, consoleHint, noLongerRuns, outline } from "./outline.ts";
 import { adviceOf, howItEnded } from "./why-ended.ts";
 import type { WorkspaceObservation, WorkspacePlan, WorkspaceStep } from "./workspace-plan.ts";
@@ -68,9 +68,6 @@ export function calmMsLeft({ status }: Workspace, now: number): number {
   return ready?.status === "True" ? Math.max(0, Date.parse(ready.lastTransitionTime) + calmMs - now) : Infinity;
 }
 
-const settleMsMin = 1000;
-const settleMsMax = 10_000;
-
 /**
  * How much longer it must stay up until it counts as running, by the server's clock: after the second end in a row, as long as was waited for
  * this start, within bounds. 0: it does. A main command of the user's own may end as soon as it is started, so it is waited for from the first start on.
@@ -78,13 +75,14 @@ const settleMsMax = 10_000;
 export function settleMsLeft({ metadata, spec, status }: Workspace, { startId, startedAt }: Instance, now: number): number {
   const { inARow = 0, time } = status?.lastEnd ?? {};
   const ready = findCondition(status?.conditions, "Ready");
-  // What ran when its generation was another has stayed up long ago.
+  // It counts already.
   if (ready?.status === "True" && status?.startId === startId) return 0;
-  const [beganMs, neededMs] = inARow > 1 ? [Date.parse(time!) + restartDelayMs(inARow), Math.min(settleMsMax, Math.max(settleMsMin, restartDelayMs(inARow)))]
-    : spec.docker?.command !== undefined && metadata.generation !== status?.observedGeneration ? [Date.parse(startedAt ?? ""), settleMsMin] : [0, 0];
-  const leftMs = beganMs + neededMs - now;
+  const isFirst = spec.docker?.command !== undefined && metadata.generation !== status?.observedGeneration;
+  if (inARow <= 1 && !isFirst) return 0;
+  const beganMs = inARow > 1 ? Date.parse(time!) + restartDelayMs(inARow) : Date.parse(startedAt ?? "");
+  const leftMs = beganMs + neededMs(inARow) - now;
   // A Node's clock may be another.
-  return leftMs > 0 && leftMs <= neededMs ? leftMs : 0;
+  return leftMs > 0 && leftMs <= neededMs(inARow) ? leftMs : 0;
 }
 
 export function timesInARow(count: number): string {
