@@ -1,7 +1,7 @@
 import type { Namespace } from "../../src/api/namespace.ts";
 import { isKindName, type AnyObject } from "../../src/api/registry.ts";
 import type { Source } from "../../src/api/source.ts";
-import { isNotFound } from "../../src/api/status-error.ts";
+import { orNone } from "../../src/api/status-error.ts";
 import type { Reading } from "../../src/sources/source-reader.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { SourceMemory } from "./memory.ts";
@@ -36,11 +36,6 @@ export async function observeWanted({ store, sources }: Pick<SourceControllerPar
   return { ...set, live, namespaces, neighbours, sourceExists: (name) => sources.get({ name }) !== undefined, preview: memory.preview };
 }
 
-async function find(store: Pick<Store, "get">, { kind, namespace, name }: ObjectRef): Promise<AnyObject | undefined> {
-  try {
-    return await store.get(kind, { namespace, name });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+function find(store: Pick<Store, "get">, { kind, namespace, name }: ObjectRef): Promise<AnyObject | undefined> {
+  return orNone<AnyObject>(store.get(kind, { namespace, name }));
 }

@@ -88,6 +88,15 @@ function is(error: unknown, ...reasons: StatusReason[]): error is StatusError {
 export const isNotFound = (error: unknown): error is StatusError => is(error, "NotFound");
 export const isConflict = (error: unknown): error is StatusError => is(error, "Conflict");
 export const isAlreadyExists = (error: unknown): error is StatusError => is(error, "AlreadyExists");
+/** What was asked for, or undefined when there is no such object. @throws whatever else came of it */
+export async function orNone<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
 /** The version asked for is no longer kept: list again. */
 export const isGone = (error: unknown): error is StatusError => is(error, "Gone", "Expired");
 export const isInvalid = (error: unknown): error is StatusError => is(error, "Invalid");

@@ -3,7 +3,7 @@ import type { Fields } from "../base/fields.ts";
 import type { ObjectInput } from "../api/meta.ts";
 import { mergePatch } from "../api/patch.ts";
 import type { AnyObject } from "../api/registry.ts";
-import { isAlreadyExists, isConflict, isNotFound, StatusError } from "../api/status-error.ts";
+import { isAlreadyExists, isConflict, orNone, StatusError } from "../api/status-error.ts";
 import { lastApplied, lastAppliedAnnotation, lastAppliedNote, threeWayMerge } from "../api/three-way-merge.ts";
 import { parseObject } from "../api/validate.ts";
 import type { Store } from "../store/store.ts";
@@ -53,13 +53,8 @@ export async function applyObject(store: Store, object: ManifestObject, dryRun: 
 }
 
 /** The object that a manifest speaks of, as it is stored; undefined when there is none. */
-export async function currentOf(store: Store, { kind, namespace, name }: ManifestObject): Promise<AnyObject | undefined> {
-  try {
-    return await store.get(kind, { namespace, name });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+export function currentOf(store: Store, { kind, namespace, name }: ManifestObject): Promise<AnyObject | undefined> {
+  return orNone<AnyObject>(store.get(kind, { namespace, name }));
 }
 
 /** The patch that brings the object to its manifest; undefined when it would change nothing. */

@@ -1,7 +1,7 @@
 import { closestWord } from "../api/closest-word.ts";
 import { kindPaths } from "../api/paths.ts";
 import type { KindMap, KindName } from "../api/registry.ts";
-import { isNotFound, StatusError } from "../api/status-error.ts";
+import { isNotFound, orNone, StatusError } from "../api/status-error.ts";
 import type { Store } from "../store/store.ts";
 import type { Session } from "./session.ts";
 import { printable } from "./style.ts";
@@ -89,11 +89,6 @@ function listed(names: readonly string[]): string {
   return printable(`${names.slice(0, listedMax).join(", ")}${names.length > listedMax ? ` and ${names.length - listedMax} more` : ""}`);
 }
 
-async function find<K extends KindName>(store: Pick<Store, "get" | "list">, kind: K, ref: { readonly namespace?: string; readonly name: string }): Promise<KindMap[K] | undefined> {
-  try {
-    return await store.get(kind, ref);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+function find<K extends KindName>(store: Pick<Store, "get" | "list">, kind: K, ref: { readonly namespace?: string; readonly name: string }): Promise<KindMap[K] | undefined> {
+  return orNone(store.get(kind, ref));
 }

@@ -79,7 +79,7 @@ function createHandlers(parts: WatchParts, kindName: KindName) {
     };
     const options = { dryRun: query.dryRun(), subresource, fieldManager, created };
     const { patch, warnings } = patchOf(kindName, type, await readBody(c.req.raw, patchTypes), validation, force);
-    const before = await remarks.before(kindName, refOf(c));
+    const before = subresource === undefined ? await remarks.before(kindName, refOf(c)) : undefined;
     const stored: StoredObject = await strictly(kindName, validation, () => store.patch(kindName, refOf(c), patch, options));
     return addWarnings(answer(c, stored, query, code), [...warnings, ...(await remarks.updated(before, stored))]);
   };

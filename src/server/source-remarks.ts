@@ -2,7 +2,7 @@ import { sourceAnnotation } from "../api/annotations.ts";
 import type { KindName } from "../api/registry.ts";
 import type { StoredObject } from "../api/meta.ts";
 import type { Source } from "../api/source.ts";
-import { isNotFound } from "../api/status-error.ts";
+import { orNone } from "../api/status-error.ts";
 import type { NamespacedName } from "../base/keys.ts";
 import type { Store } from "../store/store.ts";
 
@@ -16,14 +16,6 @@ export interface SourceRemarks {
 }
 
 export function createSourceRemarks(store: Pick<Store, "get">): SourceRemarks {
-  const orNone = async <T>(found: Promise<T>): Promise<T | undefined> => {
-    try {
-      return await found;
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
-  };
   /** The Source that keeps it as its manifests say, if one does. */
   const keeperOf = async ({ metadata }: StoredObject): Promise<Source | undefined> => {
     const name = metadata.annotations?.[sourceAnnotation];
@@ -35,7 +27,7 @@ export function createSourceRemarks(store: Pick<Store, "get">): SourceRemarks {
 
   return {
     async before(kind, ref) {
-      const found: StoredObject | undefined = await orNone(store.get(kind, ref));
+      const found: StoredObject | undefined = await orNone<StoredObject>(store.get(kind, ref));
       return found?.metadata.annotations?.[sourceAnnotation] === undefined ? undefined : found;
     },
     async updated(before, now) {

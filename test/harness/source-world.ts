@@ -3,7 +3,7 @@ import { findCondition } from "../../src/api/conditions.ts";
 import type { Service } from "../../src/api/service.ts";
 import type { Source, SourceSpec, SourceStatus } from "../../src/api/source.ts";
 import type { StoredObject } from "../../src/api/meta.ts";
-import { isNotFound, StatusError } from "../../src/api/status-error.ts";
+import { StatusError } from "../../src/api/status-error.ts";
 import { keyOf } from "../../src/base/keys.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { createVirtualClock, type VirtualClock } from "../../src/base/virtual-clock.ts";
@@ -134,14 +134,4 @@ export function serviceText(name: string, spec: object = {}, metadata: object = 
 
 export function workspaceText(name: string, spec: object = {}): string {
   return `${JSON.stringify({ apiVersion: "vendetta.dev/v1alpha1", kind: "Workspace", metadata: { name }, spec: { provider: "host", ...spec } })}\n`;
-}
-
-/** The object, or undefined when there is none. */
-export async function orNone<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }

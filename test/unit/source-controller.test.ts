@@ -3,7 +3,8 @@ import { beforeEach, describe, it } from "node:test";
 import { approvedPruneAnnotation, pruneAnnotation, sourceAnnotation, syncRequestAnnotation } from "../../src/api/annotations.ts";
 import { findCondition } from "../../src/api/conditions.ts";
 import type { Reading, SourceReader } from "../../src/sources/source-reader.ts";
-import { createSourceWorld, cutOff, orNone, serviceText, workspaceText, type SourceWorld } from "../harness/source-world.ts";
+import { orNone } from "../../src/api/status-error.ts";
+import { createSourceWorld, cutOff, serviceText, workspaceText, type SourceWorld } from "../harness/source-world.ts";
 
 const applied = "True Applied";
 const six = ["a", "b", "c", "d", "e", "f"];

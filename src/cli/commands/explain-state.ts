@@ -5,7 +5,7 @@ import { packagesFor } from "../../api/provider-packages.ts";
 import type { AnyObject, KindMap, KindName } from "../../api/registry.ts";
 import type { Service } from "../../api/service.ts";
 import type { Source } from "../../api/source.ts";
-import { isNotFound } from "../../api/status-error.ts";
+import { orNone } from "../../api/status-error.ts";
 import { isRefusedForGood } from "../../api/workspace-end.ts";
 import type { Workspace } from "../../api/workspace.ts";
 import type { HttpStore } from "../../client/http-store.ts";
@@ -148,11 +148,6 @@ function line({ session }: Telling, depth: number, text: string): void {
   session.print(`${"  ".repeat(depth)}${text.split("\u001b").map((part, i) => (i === 0 ? printable(part) : part)).join("\u001b").replaceAll("\n", " ")}`);
 }
 
-async function find<K extends KindName>(store: HttpStore, kind: K, namespace: string | undefined, name: string): Promise<KindMap[K] | undefined> {
-  try {
-    return await store.get(kind, { namespace, name });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+function find<K extends KindName>(store: HttpStore, kind: K, namespace: string | undefined, name: string): Promise<KindMap[K] | undefined> {
+  return orNone(store.get(kind, { namespace, name }));
 }

@@ -1,7 +1,7 @@
 import { restartedAtAnnotation } from "../../api/annotations.ts";
 import { findCondition } from "../../api/conditions.ts";
 import type { Service } from "../../api/service.ts";
-import { isNotFound } from "../../api/status-error.ts";
+import { orNone } from "../../api/status-error.ts";
 import { timestampWithMs } from "../../base/clock.ts";
 import type { Store } from "../../store/store.ts";
 import { durationArgument } from "../duration-argument.ts";
@@ -53,10 +53,7 @@ interface Later {
 
 /** Why nothing is restarted now, and when it will be; undefined: it is at once. */
 async function whyLater(store: Pick<Store, "get">, { metadata: { name, namespace }, spec, status }: Service): Promise<Later | undefined> {
-  const workspace = await store.get("Workspace", { namespace, name: spec.workspace }).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
+  const workspace = await orNone(store.get("Workspace", { namespace, name: spec.workspace }));
   const ready = findCondition(status?.conditions, "Ready");
   if (workspace?.spec.state === "Stopped") {
     const room = namespace === undefined || namespace === "default" ? "" : ` -n ${namespace}`;
